@@ -1,0 +1,64 @@
+# ticklake: `make run` and `make test` do all their own set-up. `make help` lists the rest.
+#
+#   make run  [MINUTES=1] [PRODUCTS=BTC-USD,ETH-USD,SOL-USD] [FEED=auto|coinbase|simulated|FILE] [SPEED=1|N|max] [LAKE=DIR]
+#   make test
+
+MINUTES  ?= 1
+FEED     ?= auto
+PRODUCTS ?=
+SPEED    ?=
+LAKE     ?=
+
+VENV   := .venv
+STAMPS := $(VENV)/.stamps
+BIN    := $(VENV)/bin
+# The newest interpreter on the path that is 3.11 or later.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format types tests bench chaos soak lock clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 18
+
+run: $(STAMPS)/run  ## the main job, end to end on this machine (MINUTES, PRODUCTS, FEED, SPEED, LAKE)
+	@$(BIN)/ticklake local --minutes $(MINUTES) --feed '$(FEED)' $(if $(PRODUCTS),--products '$(PRODUCTS)') \
+		$(if $(SPEED),--speed $(SPEED)) $(if $(LAKE),--lake '$(LAKE)')
+
+test: $(STAMPS)/test  ## everything that checks the project: format, lint, types, templates, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/cfn-lint infra/*.yaml
+	$(BIN)/python -m pytest -n auto -m 'not slow' $(PYTEST_ARGS)
+
+format: $(STAMPS)/test  ## rewrite the code in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+chaos: $(STAMPS)/test  ## the long fault runs
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+bench: $(STAMPS)/test  ## ratios against bare libraries, measured in one run (benchmarks/README.md)
+	$(BIN)/python -m benchmarks
+
+lock:  ## write requirements/*.lock anew from pyproject.toml (needs `uv`, the only step that does)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --extra local \
+		pyproject.toml requirements/build.in -o requirements/run.lock --custom-compile-command 'make lock'
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --extra local --extra test \
+		pyproject.toml requirements/build.in -c requirements/run.lock -o requirements/test.lock --custom-compile-command 'make lock'
+
+clean:  ## remove the virtual environment and caches (never a lake or a journal)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "ticklake needs Python 3.11 or later; none was found on the path. Install one, or say PYTHON=/path/to/python3" >&2; exit 2; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { echo "the venv module failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+
+$(STAMPS)/%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing what requirements/$*.lock pins (once; about a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@mkdir -p $(STAMPS) && touch $@
