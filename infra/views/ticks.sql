@@ -1,0 +1,51 @@
+-- Which trades does the lake hold, each once, with exact types?
+-- One row per (product_id, trade_id). Copies are normal (at-least-once delivery, healing, two producers, the last ticker sent anew on
+-- every subscribe): the one with the most market fields wins, of those the first received, then the lower (session, n).
+CREATE OR REPLACE VIEW ticks AS
+SELECT
+  kind,
+  product_id,
+  CAST(from_unixtime_nanos(event_time_us * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)) AS event_time,
+  CAST(from_unixtime_nanos(receive_time_us * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)) AS receive_time,
+  event_time_us,
+  receive_time_us,
+  source,
+  session,
+  n,
+  trade_id,
+  sequence,
+  CAST(price AS DECIMAL(38, 18)) AS price,
+  CAST(last_size AS DECIMAL(38, 18)) AS last_size,
+  taker_side,
+  CAST(best_bid AS DECIMAL(38, 18)) AS best_bid,
+  CAST(best_bid_size AS DECIMAL(38, 18)) AS best_bid_size,
+  CAST(best_ask AS DECIMAL(38, 18)) AS best_ask,
+  CAST(best_ask_size AS DECIMAL(38, 18)) AS best_ask_size,
+  CAST(open_24h AS DECIMAL(38, 18)) AS open_24h,
+  CAST(high_24h AS DECIMAL(38, 18)) AS high_24h,
+  CAST(low_24h AS DECIMAL(38, 18)) AS low_24h,
+  CAST(volume_24h AS DECIMAL(38, 18)) AS volume_24h,
+  CAST(volume_30d AS DECIMAL(38, 18)) AS volume_30d,
+  lake_kind,
+  lake_hour
+FROM (
+  SELECT
+    *,
+    row_number() OVER (
+      PARTITION BY product_id, trade_id
+      ORDER BY
+        IF(sequence IS NULL, 0, 1) + IF(price IS NULL, 0, 1) + IF(last_size IS NULL, 0, 1) + IF(taker_side IS NULL, 0, 1)
+        + IF(best_bid IS NULL, 0, 1) + IF(best_bid_size IS NULL, 0, 1) + IF(best_ask IS NULL, 0, 1) + IF(best_ask_size IS NULL, 0, 1)
+        + IF(open_24h IS NULL, 0, 1) + IF(high_24h IS NULL, 0, 1) + IF(low_24h IS NULL, 0, 1)
+        + IF(volume_24h IS NULL, 0, 1) + IF(volume_30d IS NULL, 0, 1) DESC,
+        receive_time_us,
+        session,
+        n
+    ) AS copy_rank
+  FROM processed
+  WHERE lake_kind IN ('ticker', 'trade', 'mixed')
+    AND kind IN ('ticker', 'trade')
+    AND product_id IS NOT NULL
+    AND trade_id IS NOT NULL
+) AS copies
+WHERE copy_rank = 1

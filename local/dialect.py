@@ -1,0 +1,128 @@
+"""
+Athena's SQL as DuckDB's: one query file, two engines.
+
+Laws: SQL is parsed and written anew by sqlglot, never pasted; an exact quotient is written CAST(a / b AS DECIMAL(38, 18)) and is
+exact in both engines; what DuckDB has under another name stands here as a macro under Athena's.
+Refuses to know: which tables and views there are.
+
+Exactness. Athena divides decimals as decimals and rounds half up at the larger scale. DuckDB divides them as doubles, so that
+form becomes the macro `decimal_quotient`, long division over 128-bit integers. Any other division must say which sort it
+wants by a cast to DOUBLE (a test looks for others): between integers Athena truncates and DuckDB does not.
+"""
+
+# ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, LakeMismatch
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+ATHENA: Final = "athena"
+DUCKDB: Final = "duckdb"
+QUOTIENT_TYPE: Final = "DECIMAL(38, 18)"
+
+_E18: Final = "CAST(1000000000000000000 AS HUGEINT)"
+_E8: Final = "CAST(100000000 AS HUGEINT)"
+DUCKDB_MACROS: Final = (
+    # Microseconds stay integers all the way: from_unixtime would go through a double.
+    "CREATE MACRO from_unixtime_nanos(ns) AS make_timestamptz(ns // 1000)",
+    "CREATE MACRO from_iso8601_timestamp_nanos(instant) AS CAST(instant AS TIMESTAMPTZ)",
+    # Athena's from_utf8 never fails; neither does this one (bytes that are not UTF-8 come out as \\xNN, not as U+FFFD).
+    "CREATE MACRO from_utf8(bytes) AS coalesce(TRY(decode(bytes)), CAST(bytes AS VARCHAR))",
+    "CREATE MACRO digits_of(x) AS CAST(replace(CAST(abs(x) AS VARCHAR), '.', '') AS HUGEINT)",
+    f"""
+    CREATE MACRO decimal_of(digits) AS
+      CAST(digits // {_E18} AS DECIMAL(38, 18))
+      + CAST(digits % {_E18} AS DECIMAL(18, 0)) * CAST('0.000000000000000001' AS DECIMAL(18, 18))
+    """,
+    # n has 18 decimals, d has 8: n / d with 18 is n * 10^8 / d over integers. The remainder is below d, so nothing overflows
+    # for divisors under 10^22, and beyond that DuckDB says so. A half is rounded away from zero, as in Athena.
+    f"""
+    CREATE MACRO divide_digits(n, d) AS CASE
+      WHEN d = 0 THEN error('Division by zero')
+      ELSE (n // d) * {_E8} + ((n % d) * {_E8} + d // 2) // d
+    END
+    """,
+    """
+    CREATE MACRO decimal_quotient(n, d) AS CASE
+      WHEN CAST(CAST(d AS DECIMAL(38, 8)) AS DECIMAL(38, 18)) <> CAST(d AS DECIMAL(38, 18))
+      THEN error('The divisor of an exact quotient has at most 8 decimals')
+      ELSE (CASE WHEN (n < 0) <> (d < 0) THEN -1 ELSE 1 END)
+        * decimal_of(divide_digits(digits_of(CAST(n AS DECIMAL(38, 18))), digits_of(CAST(d AS DECIMAL(38, 8)))))
+    END
+    """,
+)
+
+
+class SqlRefused(Exception):
+    """SQL that cannot be run as it stands."""
+
+    def __init__(self, *, sql: str, why: str) -> None:
+        self.sql, self.why = sql, why
+        super().__init__(f"The SQL cannot be run: {why}. It is read in Athena's dialect, one SELECT at a time.")
+
+
+def parse_select(sql: str) -> exp.Query:
+    """
+    One SELECT (or WITH … SELECT, UNION …) in Athena's dialect.
+
+    Raises: SqlRefused if it is not one, or not SQL.
+    """
+    try:
+        statements = [statement for statement in sqlglot.parse(sql, read=ATHENA) if statement is not None]
+    except SqlglotError as error:
+        first = error.errors[0] if getattr(error, "errors", None) else {}  # type: ignore[attr-defined]  # only ParseError has them
+        where = f"line {first['line']}, column {first['col']}: {first['description']}" if first else str(error)
+        raise SqlRefused(sql=sql, why=re.sub(r"\x1b\[[0-9;]*m", "", where).rstrip(".")) from error
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise SqlRefused(sql=sql, why="it is not one SELECT")
+    return statements[0]
+
+
+def to_duckdb(query: exp.Query) -> str:
+    """The same question for DuckDB; `query` is left as it was."""
+    return query.transform(_as_duckdb).sql(DUCKDB)
+
+
+def _as_duckdb(node: exp.Expression) -> exp.Expression:
+    if is_exact_quotient(node):
+        return exp.Anonymous(this="decimal_quotient", expressions=[node.this.this, node.this.expression])
+    if (
+        isinstance(node, exp.Decode)
+        and node.args.get("charset") is not None
+        and str(node.args["charset"].this).lower() == "utf-8"
+    ):
+        return exp.Anonymous(this="from_utf8", expressions=[node.this])
+    return node
+
+
+def is_exact_quotient(node: exp.Expression) -> bool:
+    """Whether this is CAST(a / b AS DECIMAL(38, 18))."""
+    return isinstance(node, exp.Cast) and isinstance(node.this, exp.Div) and node.to.sql(ATHENA) == QUOTIENT_TYPE
+
+
+def literal(text: str) -> str:
+    """Text as a DuckDB string literal."""
+    return exp.Literal.string(text).sql(DUCKDB)
+
+
+def identifier(name: str) -> str:
+    """A name as a quoted DuckDB identifier."""
+    return exp.to_identifier(name, quoted=True).sql(DUCKDB)
+
+
+def literal_paths(files: Sequence[Path]) -> str:
+    """A DuckDB list of these very files: quotes doubled, and no character of theirs a wildcard."""
+    return "[" + ", ".join(literal(without_wildcards(str(file))) for file in files) + "]"
+
+
+def without_wildcards(path: str) -> str:
+    """A path as a DuckDB glob that matches this path alone."""
+    return re.sub(r"([*?\[])", r"[\1]", path)

@@ -1,0 +1,167 @@
+"""
+A lake on this machine: whose data it holds, and its tables and views in DuckDB.
+
+Laws: simulated and real data never share a lake; asking never writes into it; columns, partitions and views come from the
+template and infra/views, never from here; a path is a path, whatever characters it has.
+Refuses to know: which questions are asked (local/sql.py), who writes the objects.
+"""
+
+# ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, LakeMismatch
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, Self, get_args
+
+import duckdb
+
+from local.dialect import DUCKDB_MACROS, identifier, literal, to_duckdb, without_wildcards
+from local.glue import read_table
+from local.objects import plan_errors_scan, plan_table_scan
+from local.views import load_views
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+Content = Literal["coinbase", "simulated"]
+
+MARKER: Final = "lake.json"
+FORMAT: Final = 1
+
+
+class LakeError(Exception):
+    """Something about a lake's folder that its owner must decide."""
+
+
+class LakeMismatch(LakeError):
+    """The lake already holds the other sort of data."""
+
+    def __init__(self, *, path: Path, holds: str, wanted: str) -> None:
+        self.path, self.holds, self.wanted = path, holds, wanted
+        super().__init__(
+            f"The lake {path} holds {holds} data, and {wanted} data must never be mixed with it. "
+            f"Name another folder with --lake, such as {_renamed(path, wanted)}."
+        )
+
+
+class LakeMarkerDamaged(LakeError):
+    """The lake's marker says nothing that we understand."""
+
+    def __init__(self, *, path: Path, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(
+            f"{path} does not say what the lake holds ({why}). If you know, write it anew: "
+            f'{{"format": {FORMAT}, "content": "coinbase"}} or "simulated"; otherwise name another folder with --lake.'
+        )
+
+
+class LakeMissing(LakeError):
+    """There is no such folder to ask."""
+
+    def __init__(self, *, path: Path) -> None:
+        self.path = path
+        super().__init__(f"There is no lake at {path}. Fill one with `ticklake local`, or name another with --lake.")
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """
+    An open lake: `connection` is an in-memory DuckDB with the tables `processed` and `errors` and every view.
+
+    Clock: it sees the objects that were there when it was opened; open it again to see more.
+    Caller must: close it, or use it in a `with`.
+    """
+
+    path: Path
+    connection: duckdb.DuckDBPyConnection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+
+def claim_lake(path: Path, content: Content, *, now: datetime) -> None:
+    """
+    A lake that is marked as holding this content, made now if it is new.
+
+    Raises: LakeMismatch if it holds the other; LakeMarkerDamaged if its marker cannot be read.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    if read_content(path) is None:
+        _write_marker(path, {"format": FORMAT, "content": content, "created": now.isoformat()})
+    holds = read_content(path)
+    if holds != content:
+        raise LakeMismatch(path=path, holds=str(holds), wanted=content)
+
+
+def read_content(path: Path) -> Content | None:
+    """
+    What the lake holds, or None where nobody has claimed it.
+
+    Raises: LakeMarkerDamaged if its marker cannot be read.
+    """
+    marker = path / MARKER
+    try:
+        said = json.loads(marker.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise LakeMarkerDamaged(path=marker, why=str(error)) from error
+    for content in get_args(Content):
+        if isinstance(said, dict) and said.get("content") == content and said.get("format") == FORMAT:
+            return content  # type: ignore[no-any-return]  # one of Content's own arguments
+    raise LakeMarkerDamaged(path=marker, why="no format and content that this version knows")
+
+
+def sibling_for(path: Path, content: Content) -> Path:
+    """
+    The path to use for this content: `path` itself, or beside it `lake-simulated` or `lake-coinbase`.
+
+    Raises: LakeMarkerDamaged if the marker at `path` cannot be read.
+    """
+    return path if read_content(path) in {None, content} else _renamed(path, content)
+
+
+def _renamed(path: Path, content: str) -> Path:
+    stem = re.sub(f"-({'|'.join(get_args(Content))})$", "", path.name)
+    return path.with_name(f"{stem}-{content}")
+
+
+def _write_marker(path: Path, marker: dict[str, object]) -> None:
+    # Written aside, then linked: another process sees all of it or nothing, and the first one wins.
+    aside = path / f".{MARKER}.{os.getpid()}"
+    aside.write_text(json.dumps(marker) + "\n", encoding="utf-8")
+    with suppress(FileExistsError):
+        os.link(aside, path / MARKER)
+    aside.unlink()
+
+
+def open_lake(path: Path) -> Lake:
+    """
+    The lake at `path`, ready to be asked; what is not there yet is an empty table with the right columns.
+
+    Raises: LakeMissing if there is no such folder.
+    """
+    if not path.is_dir():
+        raise LakeMissing(path=path)
+    root = path.resolve()
+    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
+    connection.execute("SET TimeZone = 'UTC'")
+    for macro in DUCKDB_MACROS:
+        connection.execute(macro)
+    connection.execute(f"CREATE VIEW processed AS {plan_table_scan(read_table('processed'), root)}")
+    connection.execute(f"CREATE VIEW errors AS {plan_errors_scan(root)}")
+    for view in load_views().values():
+        connection.execute(f"CREATE VIEW {identifier(view.name)} AS {to_duckdb(view.select)}")
+    # A query reads this lake and nothing else of this machine, whoever wrote it. (DuckDB compares the path as it is spelt.)
+    spelt = sorted({str(root) + os.sep, without_wildcards(str(root)) + os.sep})
+    connection.execute(f"SET allowed_directories = [{', '.join(map(literal, spelt))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return Lake(path=path, connection=connection)

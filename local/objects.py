@@ -1,0 +1,90 @@
+"""
+The lake's objects as DuckDB tables: which files, and how their keys become columns.
+
+Laws: an object belongs to a table when its key fits the table's template; nothing there is an empty table with the same columns.
+Refuses to know: views, questions.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+from local.dialect import identifier, literal, literal_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from local.glue import Column, GlueTable
+
+DUCKDB_TYPES: Final = {"string": "VARCHAR", "bigint": "BIGINT"}
+
+# Error objects: one JSON object a line, as text. (The same table in Athena: one string column, no field delimiter in JSON.)
+ERRORS_PREFIX: Final = "errors/coinbase/"
+ERRORS_PATTERN: Final = r"^errors/coinbase/([a-z-]+)/(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$"
+ERRORS_COLUMNS: Final = ("envelope", "error_type", "lake_hour")
+# A line of 1,024,000 bytes is 1,365,336 in base64; its envelope adds a few hundred.
+_LONGEST_ENVELOPE_BYTES: Final = 4_194_304
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
+
+def find_objects(root: Path, *, prefix: str, pattern: str) -> list[Path]:
+    """Every file under the prefix whose key fits, in the order of keys."""
+    found: list[Path] = []
+    for folder, _, names in os.walk(root / prefix):
+        keys = ((root / folder / name) for name in names)
+        found += [path for path in keys if re.match(pattern, path.relative_to(root).as_posix())]
+    return sorted(found)
+
+
+def plan_table_scan(table: GlueTable, root: Path) -> str:
+    """A SELECT of a Glue table's columns and partitions over its Parquet objects."""
+    files = [
+        path for path in find_objects(root, prefix=table.prefix, pattern=table.key_pattern) if path.suffix == ".parquet"
+    ]
+    if not files:
+        return _plan_empty((*table.columns, *table.partitions))
+    columns = [f"CAST({identifier(c.name)} AS {DUCKDB_TYPES[c.type]}) AS {identifier(c.name)}" for c in table.columns]
+    columns += _plan_cuts(root, table.key_pattern, [c.name for c in table.partitions])
+    return f"SELECT {', '.join(columns)} FROM read_parquet({literal_paths(files)}, filename = true)"  # noqa: S608  # all quoted
+
+
+def plan_errors_scan(root: Path) -> str:
+    """A SELECT of every error object's lines, gzipped or not (AWS does not say which; the first bytes do)."""
+    files = find_objects(root, prefix=ERRORS_PREFIX, pattern=ERRORS_PATTERN)
+    zipped = [path for path in files if _starts_as_gzip(path)]
+    plain = sorted(set(files) - set(zipped))
+    scans = [_plan_lines(root, plain, "none")] if plain else []
+    scans += [_plan_lines(root, zipped, "gzip")] if zipped else []
+    empty = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in ERRORS_COLUMNS)
+    return " UNION ALL ".join(scans) or f"SELECT {empty} WHERE false"
+
+
+def _plan_empty(columns: Sequence[Column]) -> str:
+    nothing = [f"CAST(NULL AS {DUCKDB_TYPES[c.type]}) AS {identifier(c.name)}" for c in columns]
+    return f"SELECT {', '.join(nothing)} WHERE false"
+
+
+def _plan_cuts(root: Path, pattern: str, names: Sequence[str]) -> list[str]:
+    key = f"substr(filename, {len(str(root)) + 2})"
+    return [
+        f"regexp_extract({key}, {literal(pattern)}, {group}) AS {identifier(name)}"
+        for group, name in enumerate(names, 1)
+    ]
+
+
+def _plan_lines(root: Path, files: Sequence[Path], compression: str) -> str:
+    cuts = ", ".join(_plan_cuts(root, ERRORS_PATTERN, ERRORS_COLUMNS[1:]))
+    # JSON escapes control characters, so no line holds the delimiter: each is one column.
+    return (
+        f"SELECT envelope, {cuts} FROM read_csv({literal_paths(files)}, columns = {{'envelope': 'VARCHAR'}}, header = false,"  # noqa: S608
+        f" auto_detect = false, delim = '\x01', quote = '', escape = '', compression = '{compression}', filename = true,"
+        f" null_padding = true, max_line_size = {_LONGEST_ENVELOPE_BYTES})"
+    )
+
+
+def _starts_as_gzip(path: Path) -> bool:
+    with path.open("rb") as opened:
+        return opened.read(2) == _GZIP_MAGIC

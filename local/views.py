@@ -1,0 +1,100 @@
+"""
+The views of infra/views as syntax trees, and the way to put them, and a bound on the hour, into a query.
+
+Laws: a bound on lake_hour stands on the scan itself. On a view that keeps one row per trade no engine may push it there (a copy in
+another hour could have won), so the views a query names are written into it before it is bounded.
+Refuses to know: DuckDB, files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+
+from infra import VIEWS
+from local.dialect import ATHENA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One file of infra/views: its name, the question on its first line, its SELECT."""
+
+    name: str
+    question: str
+    select: exp.Query
+
+
+@cache
+def load_views() -> Mapping[str, View]:
+    """Every view by its name, a view after those it is made of."""
+    views = {path.stem: _read_view(path) for path in sorted(VIEWS.glob("*.sql"))}
+    ordered: dict[str, View] = {}
+    while len(ordered) < len(views):
+        ready = {
+            name: view for name, view in views.items() if not (_tables(view.select) & views.keys()) - ordered.keys()
+        }
+        assert ready.keys() > ordered.keys(), "views that are made of each other"
+        ordered |= ready
+    return ordered
+
+
+def _read_view(path: Path) -> View:
+    text = path.read_text(encoding="utf-8")
+    create = sqlglot.parse_one(text, read=ATHENA)
+    assert isinstance(create, exp.Create), path.name
+    assert isinstance(create.expression, exp.Query), path.name
+    assert create.this.name == path.stem, path.name
+    return View(name=path.stem, question=text.splitlines()[0].removeprefix("--").strip(), select=create.expression)
+
+
+def expand_views(query: exp.Query) -> exp.Query:
+    """The query with every view it names written into it, down to the tables; `query` is left as it was."""
+    expanded = query.copy()
+    for table in list(_named_tables(expanded)):
+        view = load_views().get(table.name)
+        if view is not None:
+            table.replace(_subquery(expand_views(view.select), table))
+    return expanded
+
+
+def bound_hours(query: exp.Query, *, first_hour: str) -> exp.Query:
+    """
+    The query reading no hour before `first_hour` (`yyyy/MM/dd/HH`).
+
+    Caller must: have its views expanded.
+    """
+    bounded = query.copy()
+    for table in list(_named_tables(bounded)):
+        if table.name == "processed":
+            whole = exp.select("*").from_(exp.to_table("processed"))
+            hours = exp.GTE(this=exp.column("lake_hour"), expression=exp.Literal.string(first_hour))
+            table.replace(_subquery(whole.where(hours), table))
+    return bounded
+
+
+def _subquery(select: exp.Query, table: exp.Table) -> exp.Subquery:
+    subquery = select.subquery(alias=table.alias_or_name)
+    for key in ("joins", "pivots", "laterals", "sample"):
+        if table.args.get(key):
+            subquery.set(key, table.args[key])
+    return subquery
+
+
+def _named_tables(query: exp.Query) -> Iterator[exp.Table]:
+    """The tables that a query reads and does not define itself in a WITH."""
+    own = {cte.alias for cte in query.find_all(exp.CTE)}
+    return (
+        t for t in query.find_all(exp.Table) if isinstance(t.this, exp.Identifier) and not t.db and t.name not in own
+    )
+
+
+def _tables(query: exp.Query) -> set[str]:
+    return {table.name for table in _named_tables(query)}
