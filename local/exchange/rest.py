@@ -1,0 +1,230 @@
+"""
+What Coinbase Exchange's public REST endpoints answer, without HTTP: a path and a query in, status, headers and body out.
+
+Laws: pure; everything is read from the exchange; refusals are worded as Coinbase words them.
+Source: docs.cdp.coinbase.com/exchange/rest-api (requests, pagination) and recorded bodies of 2020 to 2024; what was found
+nowhere is marked `guess`.
+Refuses to know: sockets, rate limits (limits.py), faults.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from local.exchange.text import SECOND_US, decode_time, encode_time, pad_decimal, trim_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local.exchange.core import Exchange, Listing
+    from local.exchange.tick import Trade
+
+PAGE_MAX: Final = 1000
+CANDLES_MAX: Final = 300
+ID_DIGITS_MAX: Final = 18  # what surely fits int64
+EPOCH_DIGITS_MAX: Final = 11
+GRANULARITIES: Final = (60, 300, 900, 3600, 21600, 86400)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def answer_error(status: int, message: str) -> Answer:
+    """A refusal: `{"message": …}`."""
+    return Answer(status, orjson.dumps({"message": message}))
+
+
+class _Refused(Exception):  # noqa: N818  # an answer, not an error of ours
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.answer = answer_error(status, message)
+
+
+def answer_rest(exchange: Exchange, path: str, query: Mapping[str, str], now_us: int) -> Answer:
+    """What GET `path` answers."""
+    try:
+        for pattern, endpoint in ENDPOINTS:
+            if found := pattern.fullmatch(path):
+                return endpoint(exchange, found.groupdict(), query, now_us)
+    except _Refused as refused:
+        return refused.answer
+    return answer_error(404, "NotFound")
+
+
+def _ok(body: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(200, orjson.dumps(body), headers or {})
+
+
+def _listing(exchange: Exchange, product_id: str) -> Listing:
+    found = exchange.listings.get(product_id)
+    if found is None:
+        raise _Refused(404, "NotFound")
+    return found
+
+
+def _products(exchange: Exchange, _path: Mapping[str, str], _query: Mapping[str, str], _now_us: int) -> Answer:
+    return _ok(exchange.describe())
+
+
+def _product(exchange: Exchange, path: Mapping[str, str], _query: Mapping[str, str], _now_us: int) -> Answer:
+    _listing(exchange, path["id"])
+    return _ok(next(product for product in exchange.describe() if product["id"] == path["id"]))
+
+
+def _ticker(exchange: Exchange, path: Mapping[str, str], _query: Mapping[str, str], _now_us: int) -> Answer:
+    listing = _listing(exchange, path["id"])
+    told, trade = _last_told(listing), listing.history.last
+    if trade is None:
+        raise _Refused(404, "NotFound")
+    return _ok(
+        {
+            "ask": told.get("best_ask", trade.price),
+            "bid": told.get("best_bid", trade.price),
+            "volume": told.get("volume_24h", "0"),
+            "trade_id": trade.trade_id,
+            "price": trade.price,
+            "size": trade.base_size,
+            "time": trade.event_time,
+            "rfq_volume": "0.000000",
+        }
+    )
+
+
+def _last_told(listing: Listing) -> dict[str, Any]:
+    """The last ticker's fields; empty where there is none."""
+    told: dict[str, Any] = orjson.loads(listing.last_ticker.frame) if listing.last_ticker else {}
+    return told
+
+
+def _trades(exchange: Exchange, path: Mapping[str, str], query: Mapping[str, str], _now_us: int) -> Answer:
+    """
+    One page of trades, newest first.
+
+    Shapes: `after=N` gives ids below N; `before=N` the newest page above N. `side` is the maker's, prices are padded to
+    eight decimals, times trimmed, as recorded.
+    """
+    history = _listing(exchange, path["id"]).history
+    limit = min(_count(query, "limit", PAGE_MAX), PAGE_MAX)
+    after, before = _count(query, "after", None), _count(query, "before", 0)
+    page = list(islice(history.below(after, above=before), limit))
+    headers = {"CB-BEFORE": str(page[0].trade_id), "CB-AFTER": str(page[-1].trade_id)} if page else {}
+    return _ok([_describe_trade(trade) for trade in page], headers)
+
+
+def _describe_trade(trade: Trade) -> dict[str, Any]:
+    return {
+        "time": trim_time(trade.event_time),
+        "trade_id": trade.trade_id,
+        "price": pad_decimal(trade.price),
+        "size": pad_decimal(trade.base_size),
+        "side": trade.maker_side,
+    }
+
+
+def _count(query: Mapping[str, str], name: str, default: Any) -> Any:
+    text = query.get(name)
+    if text is None or text == "":
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > ID_DIGITS_MAX:
+        raise _Refused(400, f"Invalid {name}")  # guess
+    return int(text)
+
+
+def _candles(exchange: Exchange, path: Mapping[str, str], query: Mapping[str, str], now_us: int) -> Answer:
+    """Buckets [time, low, high, open, close, volume], newest first; a bucket without trades is missing."""
+    history = _listing(exchange, path["id"]).history
+    granularity = _count(query, "granularity", 60)
+    if granularity not in GRANULARITIES:
+        raise _Refused(400, "Unsupported granularity")
+    end_us = _instant(query, "end", exchange.market_us(now_us))
+    start_us = _instant(query, "start", end_us - CANDLES_MAX * granularity * SECOND_US)
+    if (end_us - start_us) // SECOND_US > CANDLES_MAX * granularity:
+        raise _Refused(
+            400,
+            "granularity too small for the requested time range. "
+            f"Count of aggregations requested exceeds {CANDLES_MAX}",
+        )
+    buckets: dict[int, list[float]] = {}
+    for trade in history.between(start_us, end_us + 1):
+        instant_s = (decode_time(trade.event_time) or 0) // SECOND_US
+        _add_to_candle(buckets, instant_s - instant_s % granularity, float(trade.price), float(trade.base_size))
+    return _ok([[at, *candle[:4], round(candle[4], 8)] for at, candle in sorted(buckets.items(), reverse=True)])
+
+
+def _add_to_candle(buckets: dict[int, list[float]], at: int, price: float, base_size: float) -> None:
+    """Floats, because Coinbase's candles are JSON numbers."""
+    candle = buckets.setdefault(at, [price, price, price, price, 0.0])
+    candle[0], candle[1], candle[3] = min(candle[0], price), max(candle[1], price), price
+    candle[4] += base_size
+
+
+def _instant(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name)
+    if text is None or text == "":
+        return default
+    if text.isascii() and text.isdigit() and len(text) <= EPOCH_DIGITS_MAX:
+        return int(text) * SECOND_US
+    instant = decode_time(text.replace(" ", "+"))
+    if instant is None:
+        raise _Refused(400, f"Invalid {name}")  # guess
+    return instant
+
+
+def _stats(exchange: Exchange, path: Mapping[str, str], _query: Mapping[str, str], _now_us: int) -> Answer:
+    listing = _listing(exchange, path["id"])
+    told = _last_told(listing)
+    if not told:
+        raise _Refused(404, "NotFound")
+    return _ok(
+        {
+            "open": told.get("open_24h", "0"),
+            "high": told.get("high_24h", "0"),
+            "low": told.get("low_24h", "0"),
+            "last": told.get("price", "0"),
+            "volume": told.get("volume_24h", "0"),
+            "volume_30day": told.get("volume_30d", "0"),
+        }
+    )
+
+
+def _time(exchange: Exchange, _path: Mapping[str, str], _query: Mapping[str, str], now_us: int) -> Answer:
+    market_us = exchange.market_us(now_us)
+    return _ok({"iso": encode_time(market_us)[:23] + "Z", "epoch": market_us // 1000 / 1000})
+
+
+def _spot(exchange: Exchange, path: Mapping[str, str], _query: Mapping[str, str], _now_us: int) -> Answer:
+    """The v2 spot price: no time, no id."""
+    product_id = path["id"]
+    listing = exchange.listings.get(product_id)
+    if listing is None or listing.history.last is None:
+        body = {"errors": [{"id": "not_found", "message": "Invalid base currency"}]}
+        return Answer(404, orjson.dumps(body))
+    base, _, quote = product_id.rpartition("-")
+    return _ok({"data": {"amount": listing.history.last.price, "base": base, "currency": quote}})
+
+
+ID: Final = r"(?P<id>[A-Z0-9-]{1,64})"
+ENDPOINTS: Final = tuple(
+    (re.compile(pattern), endpoint)
+    for pattern, endpoint in (
+        (r"/products", _products),
+        (rf"/products/{ID}", _product),
+        (rf"/products/{ID}/ticker", _ticker),
+        (rf"/products/{ID}/trades", _trades),
+        (rf"/products/{ID}/candles", _candles),
+        (rf"/products/{ID}/stats", _stats),
+        (r"/time", _time),
+        (rf"/v2/prices/{ID}/spot", _spot),
+    )
+)

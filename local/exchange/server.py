@@ -1,0 +1,325 @@
+"""
+The simulated exchange on real sockets: a websocket and a REST server on loopback over the pure core.
+
+Laws: every decision is the core's; here clocks are read, bytes are sent, and nothing else. Frames go out as they are,
+as text frames, also where they are no UTF-8. A client that keeps up is never waited for by another, except at full
+speed, where the stream goes as fast as the slowest takes it.
+Clock: the machine's, taken once and carried on by the monotonic one, so a stepped clock steps nothing here.
+Refuses to know: what frames mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+
+from local.exchange.core import Action, Close, Exchange, Send, Settings
+from local.exchange.errors import ExchangeError, ExchangeSettingsWrong
+from local.exchange.market import Market
+from local.exchange.rest import answer_rest
+from local.exchange.text import SECOND_US
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Collection
+    from types import TracebackType
+    from typing import Self
+
+    from local.exchange.history import HoleTrades
+    from local.exchange.recording import Recording
+    from local.exchange.truth import Truth
+
+log = logging.getLogger(__name__)
+
+HOST: Final = "127.0.0.1"
+BATCH_TICKS: Final = 512  # at full speed: how many frames are made before the clients' buffers are looked at again
+CLOSE_WITHIN_S: Final = 10.0
+# The lightest setting that is still deflate: Coinbase's level cannot be chosen either, and loopback saves nothing by it.
+DEFLATE: Final = ServerPerMessageDeflateFactory(
+    server_max_window_bits=12, client_max_window_bits=12, compress_settings={"level": 1, "memLevel": 5}
+)
+
+
+def monotonic_clock() -> Callable[[], int]:
+    """A clock in microseconds since 1970 that never steps."""
+    offset_us = time.time_ns() // 1000 - time.monotonic_ns() // 1000
+    return lambda: offset_us + time.monotonic_ns() // 1000
+
+
+@dataclass(slots=True, eq=False)
+class _Client:
+    """One websocket and what still has to go out on it."""
+
+    socket: ServerConnection
+    outbox: deque[Action] = field(default_factory=deque)
+    filled: asyncio.Event = field(default_factory=asyncio.Event)
+    emptied: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class ExchangeServer:
+    """
+    A simulated Coinbase Exchange on loopback.
+
+    Shapes: `feed` None generates a market of `products` (None: the whole catalogue); a `Recording` is replayed. Port 0
+    takes any free one. `tls` serves wss and https. `deflate` grants permessage-deflate
+    to clients that ask for it (as Coinbase does); False spares both sides the work.
+    Units: `speed` times a recording's own pace, None as fast as it is taken; a generated market becomes `speed` times as
+    busy and keeps real time.
+    Caller must: run start, stop and everything asynchronous in one event loop. `truth()`, `finished`, `failure` and the
+    URLs may be read from any thread.
+    """
+
+    def __init__(
+        self,
+        feed: Recording | None = None,
+        *,
+        products: Collection[str] | None = None,
+        seed: int = 0,
+        speed: float | None = 1.0,
+        start_after: Collection[str] = (),
+        hole_trades: HoleTrades = "none",
+        oddities: bool = False,
+        host: str = HOST,
+        port: int = 0,
+        rest_port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        deflate: bool = True,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        if feed is None and speed is None:
+            problem = "a generated market cannot run at full speed: it has no end"
+            raise ExchangeSettingsWrong(problem, "give a number, which makes it that many times as busy")
+        if speed is not None and speed <= 0:
+            raise ExchangeSettingsWrong(f"speed {speed} is not above zero", "1 is real time, 10 ten times as fast")
+        self.ws_url = ""
+        self.rest_url = ""
+        self.finished = threading.Event()  # the recording was sent to its end and every client said goodbye
+        self.failure: ExchangeError | None = None  # why it finished early
+        self._feed, self._products = feed, products
+        self._settings = Settings(
+            seed=seed,
+            speed=speed,
+            start_after=frozenset(start_after),
+            hole_trades=hole_trades,
+            oddities=oddities,
+        )
+        self._host, self._port, self._rest_port, self._tls = host, port, rest_port, tls
+        self._deflate = deflate
+        self._clock = clock or monotonic_clock()
+        self._lock = threading.Lock()  # the core is stepped by one thread and its truth read by any
+        self._clients: dict[int, _Client] = {}
+        self._exchange: Exchange | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def exchange(self) -> Exchange:
+        """The core; only for the thread that runs the loop."""
+        if self._exchange is None:
+            raise ExchangeSettingsWrong("the exchange was not started", "await start() first")
+        return self._exchange
+
+    def truth(self) -> Truth:
+        """A copy of what happened so far; from any thread."""
+        with self._lock:
+            return self.exchange.truth.copy()
+
+    # Start and stop
+
+    async def start(self) -> None:
+        """
+        Open both servers; a recording is read through once, to know its products.
+
+        Raises: RecordingUnreadable, ExchangeSettingsWrong; OSError if a port is taken.
+        """
+        self._exchange = await asyncio.to_thread(self._open_exchange)
+        self._changed = asyncio.Event()
+        self._goodbyes: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+        secure = "s" if self._tls else ""
+        self._websocket: Server = await serve(
+            self._serve_client,
+            self._host,
+            self._port,
+            ssl=self._tls,
+            ping_interval=None,  # Coinbase sends no pings; it answers the client's
+            close_timeout=CLOSE_WITHIN_S,
+            compression=None,
+            extensions=[DEFLATE] if self._deflate else None,
+            max_size=2**20,
+        )
+        self.ws_url = f"ws{secure}://{self._host}:{_port_of(self._websocket.sockets)}"
+        await self._start_rest(secure)
+        self._pump_task = asyncio.create_task(self._pump(), name="simulated exchange")
+
+    def _open_exchange(self) -> Exchange:
+        now_us = self._clock()
+        if self._feed is not None:
+            return Exchange(self._feed, self._settings, now_us=now_us)
+        speed = self._settings.speed or 1.0
+        market = (
+            Market(seed=self._settings.seed, start_us=now_us, busy=speed)
+            if self._products is None
+            else Market(seed=self._settings.seed, start_us=now_us, busy=speed, product_ids=tuple(self._products))
+        )
+        return Exchange(market, self._settings, now_us=now_us)
+
+    async def _start_rest(self, secure: str) -> None:
+        app = web.Application()
+        app.router.add_route("GET", "/{path:.*}", self._serve_rest)
+        self._rest = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._rest.setup()
+        site = web.TCPSite(self._rest, self._host, self._rest_port, ssl_context=self._tls)
+        await site.start()
+        port = self._rest.addresses[0][1]
+        self.rest_url = f"http{secure}://{self._host}:{port}"
+
+    async def stop(self) -> None:
+        """Close everything, clients with 1001; safe to call twice."""
+        if self._exchange is None or not self._websocket.is_serving():
+            return
+        self._pump_task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._pump_task
+        self._websocket.close()
+        await self._websocket.wait_closed()
+        await self._rest.cleanup()
+
+    async def wait_finished(self) -> None:
+        """Return when a recording was sent to its end and every client's closing handshake is done."""
+        await self._ended.wait()
+
+    # The websocket
+
+    async def _serve_client(self, socket: ServerConnection) -> None:
+        with self._lock:
+            connection = self.exchange.connect(self._clock())
+        client = self._clients[connection] = _Client(socket)
+        self._changed.set()
+        writer = asyncio.create_task(self._write(client))
+        try:
+            async for message in socket:
+                with self._lock:
+                    actions = self.exchange.receive(connection, message, self._clock())
+                self._hand_out(actions)
+                self._changed.set()
+        except ConnectionClosed:
+            pass  # a client may go without a word
+        finally:
+            with self._lock:
+                self.exchange.disconnect(connection)
+            self._clients.pop(connection, None)
+            client.emptied.set()
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
+            self._changed.set()
+
+    async def _write(self, client: _Client) -> None:
+        """Send what the outbox holds, in order, for as long as the connection lives."""
+        outbox, socket = client.outbox, client.socket
+        while True:
+            while outbox:
+                action = outbox.popleft()
+                try:
+                    if isinstance(action, Send):
+                        await socket.send(action.frame, text=True)
+                    elif action.code is None:
+                        socket.transport.abort()
+                    else:
+                        await socket.close(action.code, action.reason)
+                except ConnectionClosed:
+                    outbox.clear()  # the core forgets this connection as soon as its reader ends
+            client.filled.clear()
+            client.emptied.set()
+            await client.filled.wait()
+
+    def _hand_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            client = self._clients.get(action.connection)
+            if client is not None:
+                client.outbox.append(action)
+                client.emptied.clear()
+                client.filled.set()
+
+    # The stream
+
+    async def _pump(self) -> None:
+        """Step the core whenever something falls due, until a recording ends; then only for heartbeats."""
+        try:
+            while True:
+                with self._lock:
+                    actions = self.exchange.step(self._clock(), tick_limit=BATCH_TICKS)
+                    due_us = self.exchange.next_due_us()
+                self._hand_out(actions)
+                if self.exchange.ended and not self.finished.is_set():
+                    await self._finish([action for action in actions if isinstance(action, Close)])
+                if self._settings.speed is None:
+                    await self._wait_for_clients()
+                await self._sleep_until(due_us)
+        except ExchangeError as failure:
+            log.error("The simulated exchange stops: %s", failure)  # noqa: TRY400  # the sentence says it all
+            self.failure = failure
+            await self._break_off()
+
+    async def _wait_for_clients(self) -> None:
+        for client in list(self._clients.values()):
+            await client.emptied.wait()
+
+    async def _sleep_until(self, due_us: int | None) -> None:
+        """Wait for an instant or for a client to change something; give other tasks a turn in any case."""
+        wait_s = None if due_us is None else (due_us - self._clock()) / SECOND_US
+        if wait_s is not None and wait_s <= 0:
+            await asyncio.sleep(0)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._changed.wait()
+        self._changed.clear()
+
+    async def _finish(self, closing: list[Close]) -> None:
+        """Wait until every client that was told goodbye has said it too."""
+        sockets = [client.socket for action in closing if (client := self._clients.get(action.connection))]
+        await asyncio.gather(*(socket.wait_closed() for socket in sockets))
+        self.finished.set()
+        self._ended.set()
+
+    async def _break_off(self) -> None:
+        for connection in list(self._clients):
+            self._hand_out([Close(connection, 1011, "the recording cannot be read on")])
+        await asyncio.gather(*(client.socket.wait_closed() for client in list(self._clients.values())))
+        self.finished.set()
+        self._ended.set()
+
+    # REST
+
+    async def _serve_rest(self, request: web.Request) -> web.Response:
+        with self._lock:
+            answer = answer_rest(self.exchange, request.path, request.query, self._clock())
+            self.exchange.truth.rest_count[answer.status] += 1
+        return web.Response(
+            status=answer.status, body=answer.body, headers=answer.headers, content_type="application/json"
+        )
+
+
+def _port_of(sockets: Collection[object]) -> int:
+    port: int = next(iter(sockets)).getsockname()[1]  # type: ignore[attr-defined]
+    return port
