@@ -1,0 +1,1 @@
+"""The laptop's AWS and Coinbase: the delivery engine, the simulated exchange, DuckDB."""

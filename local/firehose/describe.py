@@ -1,0 +1,63 @@
+"""
+What DescribeDeliveryStream says of a stream: its configuration as given, with the defaults that AWS adds to the echo.
+
+Laws: nothing is made up that the engine does not also obey. Refuses to know: counters, HTTP.
+Source: Amazon Data Firehose API reference, DeliveryStreamDescription; echoed Lambda defaults as probed by others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from local.firehose.config import MIB, StreamConfig
+
+Tree = Mapping[str, Any]
+_CONFIGURATION, _DESCRIPTION = "S3BackupConfiguration", "S3BackupDescription"
+
+
+def describe_stream(config: StreamConfig, *, created_ms: int, updated_ms: int | None = None) -> Tree:
+    """The DeliveryStreamDescription."""
+    tree: dict[str, Any] = {
+        "DeliveryStreamName": config.name,
+        "DeliveryStreamARN": config.arn,
+        "DeliveryStreamStatus": "ACTIVE",
+        "DeliveryStreamType": "DirectPut",
+        "DeliveryStreamEncryptionConfiguration": _encryption(config),
+        "VersionId": str(config.version),
+        "CreateTimestamp": created_ms / 1000,
+        "Destinations": [
+            {"DestinationId": "destinationId-000000000001", "ExtendedS3DestinationDescription": _destination(config)}
+        ],
+        "HasMoreDestinations": False,
+    }
+    if updated_ms is not None:
+        tree["LastUpdateTimestamp"] = updated_ms / 1000
+    return tree
+
+
+def _encryption(config: StreamConfig) -> Tree:
+    if config.encryption_key_type is None:
+        return {"Status": "DISABLED"}
+    tree = {"KeyType": config.encryption_key_type, "Status": "ENABLED"}
+    return tree | {"KeyARN": config.encryption_key_arn} if config.encryption_key_arn else tree
+
+
+def _destination(config: StreamConfig) -> Tree:
+    tree: dict[str, Any] = dict(config.described or {})
+    tree["BufferingHints"] = _hints(config.target.hints.bound_bytes, config.target.hints.interval_s)
+    tree.setdefault("CompressionFormat", config.target.compression)
+    tree.setdefault("EncryptionConfiguration", {"NoEncryptionConfig": "NoEncryption"})
+    tree.setdefault("S3BackupMode", "Disabled")
+    if config.backup is not None:
+        backup = dict(tree.pop(_CONFIGURATION, {}))
+        backup["BufferingHints"] = _hints(config.backup.hints.bound_bytes, config.backup.hints.interval_s)
+        backup.setdefault("CompressionFormat", config.backup.compression)
+        backup.setdefault("EncryptionConfiguration", {"NoEncryptionConfig": "NoEncryption"})
+        tree[_DESCRIPTION] = backup
+    tree.pop(_CONFIGURATION, None)
+    return tree
+
+
+def _hints(bound_bytes: int, interval_s: int) -> Tree:
+    return {"SizeInMBs": bound_bytes // MIB, "IntervalInSeconds": interval_s}
