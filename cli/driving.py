@@ -1,0 +1,83 @@
+"""
+A producer as a process: signals, a view that is drawn again and again, and the exit code.
+
+Laws: the first SIGINT or SIGTERM stops in order, a second ends at once (what is journaled stays journaled); the exit code says
+whether anything is pending.
+Refuses to know: what the view shows, and where packs go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING, Final, Protocol
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from producer.ledger import Receipt
+    from producer.pipeline import Producer
+
+EXIT_DELIVERED: Final = 0
+EXIT_PENDING: Final = 3  # 1 is a fault, 2 a usage error (click)
+EXIT_CUT_SHORT: Final = 130
+
+
+class View(Protocol):
+    """Something that shows the producer's state whenever it is asked to."""
+
+    interval_s: float
+
+    def show(self) -> None:
+        """Draw it now."""
+
+
+async def drive(
+    producer: Producer, view: View, *, stop_after_s: float | None = None, ended: Awaitable[None] | None = None
+) -> Receipt:
+    """
+    Run a producer until a signal, the time given, or the end of what feeds it; returns its receipt.
+
+    Raises: whatever ended the producer by a fault of ours.
+    """
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, _on_signal, producer, each)
+    if stop_after_s is not None:
+        loop.call_later(stop_after_s, producer.stop, "the time asked for is over")
+    watching = asyncio.create_task(_stop_at_end(producer, ended)) if ended is not None else None
+    showing = asyncio.create_task(_show_for_ever(view))
+    try:
+        return await producer.run()
+    finally:
+        showing.cancel()
+        if watching is not None:
+            watching.cancel()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)
+
+
+def _on_signal(producer: Producer, number: signal.Signals) -> None:
+    if producer.stopping:
+        click.echo("A second signal: ending at once. What is journaled stays journaled.", err=True)
+        os._exit(EXIT_CUT_SHORT)
+    producer.stop(number.name)
+
+
+async def _stop_at_end(producer: Producer, ended: Awaitable[None]) -> None:
+    await ended
+    producer.stop("the feed has ended")
+
+
+async def _show_for_ever(view: View) -> None:
+    while True:
+        view.show()
+        await asyncio.sleep(view.interval_s)
+
+
+def exit_code(receipt: Receipt) -> int:
+    """0 only if nothing is pending."""
+    return EXIT_PENDING if receipt.pending or receipt.backlog_pending else EXIT_DELIVERED

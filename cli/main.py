@@ -1,0 +1,52 @@
+"""
+`ticklake`: the one console command; each subcommand lives in the file of its name and is imported only when asked for.
+
+Laws: thin; a known error becomes one sentence on standard error and its exit code, never a stack trace.
+Refuses to know: what commands do.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+COMMANDS: Final = {
+    "run": "The producer: Coinbase to Firehose, until it is told to stop.",
+    "local": "All of it on this machine: feed, journal, Firehose, transform, lake, answer.",
+    "query": "Ask a lake on this machine a question.",
+    "exchange": "Serve the simulated exchange for any client.",
+    "firehose": "Serve the local delivery engine for any Firehose client.",
+    "journal": "Look into a journal: inspect, verify, repair, export, drain.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for: `ticklake run` must not load the laptop's libraries."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        try:
+            module = importlib.import_module(f"cli.{cmd_name}")
+        except ModuleNotFoundError as missing:
+            if missing.name is None or missing.name.startswith("cli"):
+                raise
+            sentence = f"`ticklake {cmd_name}` needs the library {missing.name}: install ticklake[local]."
+            raise click.ClickException(sentence) from missing
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="ticklake", prog_name="ticklake")
+def main() -> None:
+    """Every tick Coinbase sends, in an encrypted, queryable S3 lake; what did not get there is named."""

@@ -1,0 +1,202 @@
+"""
+Trade ids per product, in line: what came next, what came again, and which ids are missing.
+
+Theory of operation. On one connection Coinbase Exchange's ticker carries every trade, and a product's trade ids rise by
+exactly one (measured on 1.2 million recorded tickers). So the next id is the last one plus one; a jump is a hole whose ids are
+known exactly; an id that is not new is either a repeat (the last ticker is sent again after every subscribe) or a late
+arrival that fills part of an open hole. `suspect` remembers what happened since a product's last new trade, so that a hole
+carries the reason it came from; with nothing suspected, the exchange dropped it.
+
+Laws: pure; every hole is reported once when found, with both edges; ids are exact, never estimated.
+Refuses to know: how a hole is healed, and what a line looks like.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from producer.intervals import IntervalSet
+
+GapReason = Literal[
+    "dropped_by_exchange",
+    "disconnected",
+    "stalled",
+    "process_down",
+    "refused_frame",
+    "journal_full",
+    "receive_queue_full",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A trade at the edge of a hole: its id, and the exchange's clock as text where known."""
+
+    trade_id: int
+    event_time: str | None
+
+
+@dataclass(slots=True)
+class Hole:
+    """
+    Trade ids first..last of a product did not arrive; `missing` is what of them is still not there.
+
+    `before` and `after` are the trades on either side; `after` has no event time where only a heartbeat told of it.
+    """
+
+    product_id: str
+    first: int
+    last: int
+    before: Edge
+    after: Edge
+    reason: GapReason
+    missing: IntervalSet = field(default_factory=IntervalSet)
+
+    def __post_init__(self) -> None:
+        if not self.missing:
+            self.missing.add(self.first, self.last)
+
+    @property
+    def expected(self) -> int:
+        """How many ids the hole had when it was found."""
+        return self.last - self.first + 1
+
+
+class Next:
+    """The product's next trade, or its first ever: nothing to say."""
+
+
+class Repeat:
+    """A trade we have: sent again after a subscribe, or twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A trade out of order: it fills one id of an open hole, which is closed if nothing of it is missing any more."""
+
+    hole: Hole
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A trade further on than the next: the ids in between are a hole."""
+
+    hole: Hole
+
+
+Step = Next | Repeat | Late | Jump
+NEXT: Final = Next()
+REPEAT: Final = Repeat()
+
+
+class Continuity:
+    """The last trade and the open holes of every product."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[int, str | None]] = {}
+        self._suspect: dict[str, GapReason] = {}
+        self._open: dict[str, list[Hole]] = {}
+
+    def observe(self, product_id: str, trade_id: int, event_time: str | None) -> Step:
+        """What this trade says about those before it."""
+        last = self._last.get(product_id)
+        if last is None or trade_id == last[0] + 1:
+            self._last[product_id] = (trade_id, event_time)
+            if self._suspect:
+                self._suspect.pop(product_id, None)
+            return NEXT
+        if trade_id <= last[0]:
+            return self._look_back(product_id, trade_id)
+        return self._jump(product_id, last, Edge(trade_id, event_time), known=trade_id - 1)
+
+    def reach(self, product_id: str, trade_id: int) -> Jump | None:
+        """
+        Something other than the trade itself (a heartbeat, a REST answer) proves that trade `trade_id` happened.
+
+        Returns the hole up to and including it; None if it is known already, or if nothing of the product is.
+        """
+        last = self._last.get(product_id)
+        if last is None or trade_id <= last[0]:
+            return None
+        return self._jump(product_id, last, Edge(trade_id, None), known=trade_id)
+
+    def _jump(self, product_id: str, last: tuple[int, str | None], after: Edge, *, known: int) -> Jump:
+        hole = Hole(
+            product_id=product_id,
+            first=last[0] + 1,
+            last=known,
+            before=Edge(*last),
+            after=after,
+            reason=self._suspect.pop(product_id, "dropped_by_exchange"),
+        )
+        self._last[product_id] = (after.trade_id, after.event_time)
+        self._open.setdefault(product_id, []).append(hole)
+        return Jump(hole)
+
+    def _look_back(self, product_id: str, trade_id: int) -> Repeat | Late:
+        for hole in self._open.get(product_id, ()):
+            if hole.missing.remove(trade_id, trade_id):
+                return Late(hole, closed=not hole.missing)
+        return REPEAT
+
+    def suspect(self, reason: GapReason, product_id: str | None = None) -> None:
+        """From now until its next new trade, a product's hole has this reason; without a product, all products'."""
+        for each in self._last if product_id is None else (product_id,):
+            # The first thing that went wrong is the cause; what follows from it (a stall, then a reconnect) is not.
+            self._suspect.setdefault(each, reason)
+
+    def open_holes(self) -> list[Hole]:
+        """Holes that still miss something, oldest first within a product."""
+        return [hole for holes in self._open.values() for hole in holes]
+
+    def close(self, hole: Hole) -> None:
+        """Forget a hole: it was filled, or given up with a receipt."""
+        self._open[hole.product_id].remove(hole)
+
+    def last_trade_id(self, product_id: str) -> int | None:
+        """The newest trade known to have happened."""
+        last = self._last.get(product_id)
+        return None if last is None else last[0]
+
+    def to_memory(self) -> dict[str, Any]:
+        """Everything that has to survive a restart, as JSON values."""
+        return {
+            "last": {product_id: list(last) for product_id, last in self._last.items()},
+            "open": [_hole_to_memory(hole) for hole in self.open_holes()],
+        }
+
+    @classmethod
+    def from_memory(cls, memory: dict[str, Any]) -> Continuity:
+        """The state that `to_memory` described; an empty dict gives a new one."""
+        continuity = cls()
+        for product_id, (trade_id, event_time) in memory.get("last", {}).items():
+            continuity._last[product_id] = (trade_id, event_time)
+        for hole in memory.get("open", ()):
+            continuity._open.setdefault(hole["product_id"], []).append(_hole_from_memory(hole))
+        return continuity
+
+
+def _hole_to_memory(hole: Hole) -> dict[str, Any]:
+    return {
+        "product_id": hole.product_id,
+        "first": hole.first,
+        "last": hole.last,
+        "before": [hole.before.trade_id, hole.before.event_time],
+        "after": [hole.after.trade_id, hole.after.event_time],
+        "reason": hole.reason,
+        "missing": [list(each) for each in hole.missing],
+    }
+
+
+def _hole_from_memory(memory: dict[str, Any]) -> Hole:
+    return Hole(
+        product_id=memory["product_id"],
+        first=memory["first"],
+        last=memory["last"],
+        before=Edge(*memory["before"]),
+        after=Edge(*memory["after"]),
+        reason=memory["reason"],
+        missing=IntervalSet((first, last) for first, last in memory["missing"]),
+    )

@@ -1,0 +1,153 @@
+"""
+Every error the producer raises on purpose, by whose fault it is and whether trying again helps.
+
+    TicklakeError
+    ├── SettingsError        ours: a setting is wrong; stop at start
+    ├── FeedLost             peer: the connection ended or fell silent; reconnect
+    ├── FeedRefused          peer: the exchange said no; say what to change, try again later
+    ├── DeliveryFailed       cloud: one PutRecordBatch call gave no answer by index
+    │   ├── DeliveryThrottled   again, later and slower
+    │   ├── DeliveryAmbiguous   again; it may have been stored, so a duplicate is possible
+    │   └── DeliveryRefused     a person has to change something; the journal keeps filling meanwhile
+    ├── AnswerMismatch       cloud: the answer does not fit what was sent
+    ├── JournalLocked        ours: another process owns the journal
+    ├── JournalFull          disk: no room for new lines
+    └── JournalDamaged       disk: bytes on disk are not what was written
+
+Laws: an error carries fields and builds its sentence from them: what happened, what it means, what to do. No secret in any.
+Refuses to know: how an error is handled; that is the catcher's decision.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TicklakeError(Exception):
+    """The root; never raised itself."""
+
+
+class SettingsError(TicklakeError):
+    """A setting has a value that cannot work."""
+
+    def __init__(self, *, name: str, value: object, why: str) -> None:
+        self.name = name
+        self.value = value
+        self.why = why
+        super().__init__(name, value, why)
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value!r} cannot work: {self.why}."
+
+
+class FeedLost(TicklakeError):  # noqa: N818 - the house names errors by what happened
+    """The connection ended, or fell silent for too long."""
+
+    def __init__(self, *, url: str, why: str, code: int | None = None) -> None:
+        self.url = url
+        self.why = why
+        self.code = code
+        super().__init__(url, why, code)
+
+    def __str__(self) -> str:
+        code = "" if self.code is None else f" (close code {self.code})"
+        return f"The feed {self.url} was lost: {self.why}{code}. It will be reconnected."
+
+
+class FeedRefused(TicklakeError):  # noqa: N818
+    """The exchange answered a subscribe with an error."""
+
+    def __init__(self, *, url: str, message: str, reason: str) -> None:
+        self.url = url
+        self.message = message
+        self.reason = reason
+        super().__init__(url, message, reason)
+
+    def __str__(self) -> str:
+        because = f": {self.reason}" if self.reason else ""
+        return f"{self.url} refused: {self.message}{because}. Check the product ids; it will be tried again."
+
+
+class DeliveryFailed(TicklakeError):  # noqa: N818
+    """One PutRecordBatch call failed as a whole."""
+
+    meaning = "Nothing was accepted; the lines stay in the journal."
+
+    def __init__(self, *, code: str, message: str, advice: str = "") -> None:
+        self.code = code
+        self.message = message
+        self.advice = advice
+        super().__init__(code, message, advice)
+
+    def __str__(self) -> str:
+        advice = f" {self.advice}" if self.advice else ""
+        return f"Firehose answered {self.code}: {self.message.rstrip('.')}. {self.meaning}{advice}"
+
+
+class DeliveryThrottled(DeliveryFailed):
+    """Firehose is over its quota or briefly unavailable: the same call, later and slower."""
+
+
+class DeliveryAmbiguous(DeliveryFailed):
+    """The call got no answer, or a 5xx: it may have been stored all the same."""
+
+    meaning = "It may have been stored all the same; it is sent again, and a duplicate is removable by (session, n)."
+
+
+class DeliveryRefused(DeliveryFailed):
+    """Firehose refuses until a person changes something (credentials, region, stream, key, permission)."""
+
+    meaning = "Nothing was accepted; the journal keeps filling and delivery is tried again."
+
+
+class AnswerMismatch(TicklakeError):  # noqa: N818
+    """The answer's list is not as long as the request's, so no index can be trusted."""
+
+    def __init__(self, *, sent: int, answered: int) -> None:
+        self.sent = sent
+        self.answered = answered
+        super().__init__(sent, answered)
+
+    def __str__(self) -> str:
+        return (
+            f"Firehose answered {self.answered} entries to {self.sent} records; none is taken as settled, all go again."
+        )
+
+
+class JournalLocked(TicklakeError):  # noqa: N818
+    """Another process owns the journal."""
+
+    def __init__(self, *, path: Path, holder: str) -> None:
+        self.path = path
+        self.holder = holder
+        super().__init__(path, holder)
+
+    def __str__(self) -> str:
+        return f"The journal {self.path} is in use by {self.holder}. Stop that process, or name another --journal."
+
+
+class JournalFull(TicklakeError):  # noqa: N818
+    """There is no room for a line: the journal's own bound, or the disk."""
+
+    def __init__(self, *, path: Path, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(path, why)
+
+    def __str__(self) -> str:
+        return f"The journal {self.path} takes no more lines: {self.why}. Free space, or let delivery drain it."
+
+
+class JournalDamaged(TicklakeError):  # noqa: N818
+    """A file of the journal cannot be understood at all."""
+
+    def __init__(self, *, path: Path, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(path, why)
+
+    def __str__(self) -> str:
+        return f"{self.path} is damaged: {self.why}. `ticklake journal repair` salvages what is intact."

@@ -1,0 +1,115 @@
+"""
+One PutRecordBatch call: packs in, one answer per pack out, or an error that says whose turn it is.
+
+boto3 keeps its credentials, endpoints, signing and TLS; only its serialiser is passed by, because it costs three times the rest
+of the call: the client is asked to send one empty record, and botocore's documented `before-call` event puts the real
+body in its place before it is signed. Retries are off: a retried call would hide a possible duplicate from the ledger.
+
+Laws: the only `import boto3`; one call, no decisions, nothing kept between calls but the connection.
+Refuses to know: the journal, pacing, and what happens to a refused pack.
+Source: botocore's developer reference, Events (`before-call.<service>.<operation>`); PutRecordBatch, API reference.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+import botocore.exceptions
+from botocore.config import Config
+from pybase64 import b64encode
+
+from producer.errors import DeliveryFailed, DeliveryRefused
+from producer.settlement import ADVICE, PutAnswer, classify_call_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mypy_boto3_firehose.client import FirehoseClient
+
+    from producer.packing import Pack
+
+CONNECT_TIMEOUT_S: Final = 5.0
+# AWS advises generous client time-outs: a call given up on may have been stored, and then makes a duplicate.
+READ_TIMEOUT_S: Final = 60.0
+
+
+def connect_firehose(
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    access_key_id: str | None = None,
+    secret_access_key: str | None = None,
+    read_timeout_s: float = READ_TIMEOUT_S,
+) -> FirehoseClient:
+    """
+    A boto3 Firehose client; everything left out comes from AWS's standard variables, files and roles.
+
+    Raises: DeliveryRefused if no region is set, or the profile asked for does not exist.
+    """
+    try:
+        session = boto3.Session(
+            aws_access_key_id=access_key_id, aws_secret_access_key=secret_access_key, region_name=region
+        )
+        return session.client(
+            "firehose",
+            endpoint_url=endpoint_url,
+            config=Config(
+                connect_timeout=CONNECT_TIMEOUT_S,
+                read_timeout=read_timeout_s,
+                retries={"total_max_attempts": 1, "mode": "standard"},
+                max_pool_connections=1,
+            ),
+        )
+    except botocore.exceptions.NoRegionError as wrong:
+        raise DeliveryRefused(code="NoRegion", message=str(wrong), advice=ADVICE["NoRegion"]) from wrong
+    except botocore.exceptions.BotoCoreError as wrong:
+        raise DeliveryRefused(code=type(wrong).__name__, message=str(wrong)) from wrong
+
+
+def encode_body(stream: str, packs: Sequence[Pack]) -> bytes:
+    """The JSON body of a PutRecordBatch call."""
+    records = b'"},{"Data":"'.join(b64encode(pack.content) for pack in packs)
+    return b'{"DeliveryStreamName":"%b","Records":[{"Data":"%b"}]}' % (stream.encode(), records)
+
+
+class Firehose:
+    """Puts packs into one delivery stream; for one thread at a time."""
+
+    def __init__(self, client: FirehoseClient, stream: str) -> None:
+        self._client = client
+        self._stream = stream  # settings.py has checked its form: it needs no escaping in JSON
+        self._body = b""
+        client.meta.events.register("before-call.firehose.PutRecordBatch", self._swap_body)
+
+    def _swap_body(self, params: dict[str, Any], **_: object) -> None:
+        params["body"] = self._body
+
+    def put(self, packs: Sequence[Pack]) -> list[PutAnswer]:
+        """
+        One call; blocks until it is answered.
+
+        Shapes: one answer per pack, in order, if the service keeps its promise (settle checks).
+        Raises: DeliveryThrottled, DeliveryAmbiguous or DeliveryRefused for the call as a whole.
+        """
+        self._body = encode_body(self._stream, packs)
+        try:
+            answer = self._client.put_record_batch(DeliveryStreamName=self._stream, Records=[{"Data": b""}])
+        except botocore.exceptions.ClientError as wrong:
+            raise _from_client_error(wrong) from wrong
+        except (botocore.exceptions.NoCredentialsError, botocore.exceptions.CredentialRetrievalError) as wrong:
+            raise DeliveryRefused(code="NoCredentials", message=str(wrong), advice=ADVICE["NoCredentials"]) from wrong
+        except botocore.exceptions.BotoCoreError as wrong:
+            raise classify_call_error(type(wrong).__name__, str(wrong), None) from wrong
+        finally:
+            self._body = b""
+        return [
+            PutAnswer(entry.get("RecordId"), entry.get("ErrorCode"), entry.get("ErrorMessage", ""))
+            for entry in answer["RequestResponses"]
+        ]
+
+
+def _from_client_error(wrong: botocore.exceptions.ClientError) -> DeliveryFailed:
+    error = wrong.response.get("Error", {})
+    status = wrong.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return classify_call_error(error.get("Code", "Unknown"), error.get("Message", ""), status)

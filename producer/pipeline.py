@@ -1,0 +1,201 @@
+"""
+The producer, wired: feed, intake, journal, delivery; the order in which they start and stop.
+
+Start: lock the journal, inherit what the last session remembered, write the opening line, then read and deliver at once.
+Stop: close the feed and take in what it had received; drain; write the closing line; drain again; say what is left.
+
+Laws: the wiring decides nothing about frames, packs or answers; after `run` every line that was counted is delivered, refused by
+name, or pending on disk, and the receipt says how many of each.
+Refuses to know: signals and screens (the command line's), and AWS beyond an object with `put`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from producer.continuity import Continuity
+from producer.delivery import Delivery
+from producer.errors import JournalFull
+from producer.exchange import Ticker, decode_frame
+from producer.feed import Feed
+from producer.intake import Intake
+from producer.journal import Journal, sync_and_close
+from producer.ledger import Ledger, Receipt
+from producer.line import LineEncoder, encode_testimony, message_of
+from producer.pacing import Pace
+
+if TYPE_CHECKING:
+    import random
+    import ssl
+
+    from producer.delivery import Puts
+    from producer.line import Kind, Source
+    from producer.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SYNC_S: Final = 1.0
+
+
+class Producer:
+    """One run of one producer: one session."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        firehose: Puts,
+        *,
+        session: str,
+        rng: random.Random,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.settings = settings
+        self.session = session
+        self.ledger = Ledger()
+        self.journal = Journal(settings.journal, session, fsync=settings.fsync, max_bytes=settings.journal_max_bytes)
+        self._encoder = LineEncoder(session)
+        self.intake = Intake(
+            continuity=_inherit(self.journal),
+            ledger=self.ledger,
+            write=self._write,
+            set_aside=self._set_aside,
+            simulated=settings.simulated,
+        )
+        self.feed = Feed(settings, intake=self.intake, ledger=self.ledger, rng=rng, tls=tls)
+        self.delivery = Delivery(
+            self.journal,
+            firehose,
+            ledger=self.ledger,
+            pace=Pace(rng),
+            linger_s=settings.linger_s,
+            remember=self._remember,
+        )
+        self._stop = asyncio.Event()
+        self._why = ""
+
+    async def run(self) -> Receipt:
+        """Feed and deliver until `stop`; then drain within the deadline. Raises nothing for what peers do."""
+        self._testify({"event": "opened", "version": version("ticklake"), "python": platform.python_version()})
+        self.delivery.write_down()  # what was inherited is ours now, before anything of the old sessions is removed
+        feeding = asyncio.create_task(self.feed.run(), name="feed")
+        delivering = asyncio.create_task(self.delivery.run(), name="delivery")
+        syncing = asyncio.create_task(self._sync_for_ever(), name="sync")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            # A task that ends by itself ended by a fault of ours: stop in order, then let it be seen.
+            await asyncio.wait({feeding, delivering, syncing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await self._close(feeding)
+        finally:
+            for task in (feeding, delivering, syncing, stopping):
+                task.cancel()
+            outcomes = await asyncio.gather(feeding, delivering, syncing, return_exceptions=True)
+            self.delivery.write_down()
+            self.journal.close()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        return self.receipt()
+
+    def stop(self, why: str) -> None:
+        """Ask `run` to end in order; `why` goes into the closing line."""
+        self._why = self._why or why
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
+    async def _close(self, feeding: asyncio.Task[None]) -> None:
+        deadline = time.monotonic() + self.settings.drain_s
+        await self.feed.stop()
+        await asyncio.wait({feeding}, timeout=max(0.0, deadline - time.monotonic()))
+        await self.delivery.drain(deadline)
+        self._testify(self._closing())
+        await self.delivery.drain(deadline)
+        self.delivery.stop()
+
+    def receipt(self) -> Receipt:
+        """The accounts as they stand."""
+        live = self.journal.live
+        return Receipt(
+            session=self.session,
+            written=live.written,
+            delivered=live.delivered,
+            pending=live.pending,
+            refused=dict(live.refused),
+            backlog_pending=self.journal.backlog_pending,
+            ledger=self.ledger,
+        )
+
+    def _closing(self) -> dict[str, Any]:
+        live = self.journal.live
+        return {
+            "event": "closed",
+            "why": self._why,
+            "lines": live.written,
+            "by_kind": dict(self.ledger.lines),
+            "delivered": live.delivered,
+            "pending": live.pending,
+            "refused": live.refused,
+            "frames": dict(self.ledger.frames),
+        }
+
+    def _testify(self, message: dict[str, Any]) -> None:
+        full = {**message, "feed": self.settings.ws_url, "products": list(self.settings.products)}
+        if not self._write("session", "producer", encode_testimony(full), time.time_ns() // 1000):
+            log.error("the journal has no room for the session's %s line", message["event"])
+
+    def _write(
+        self, kind: Kind, source: Source, message: bytes, receive_us: int, product_id: str | None = None
+    ) -> bool:
+        line = self._encoder.encode(
+            n=self.journal.next_n,
+            kind=kind,
+            source=source,
+            receive_us=receive_us,
+            message=message,
+            product_id=product_id,
+        )
+        try:
+            self.journal.append(line)
+        except JournalFull as full:
+            if not self.ledger.lines_not_written:
+                log.warning("%s", full)
+            self.ledger.lines_not_written += 1
+            return False
+        self.ledger.lines[kind] += 1
+        return True
+
+    def _set_aside(self, reason: str, frame: bytes) -> None:
+        self.journal.live.set_aside(self.journal.next_n - 1, reason, frame)
+
+    def _remember(self) -> dict[str, object]:
+        return {"continuity": self.intake.continuity.to_memory()}
+
+    async def _sync_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(SYNC_S)
+            if (descriptor := self.journal.descriptor_to_sync()) is not None:
+                await asyncio.to_thread(sync_and_close, descriptor)
+
+
+def _inherit(journal: Journal) -> Continuity:
+    """
+    What the last session knew of every product, brought up to its last line.
+
+    The checkpoint may be older than the last lines: those are read again, so that no hole is invented between them.
+    """
+    memory, since = journal.inherited()
+    continuity = Continuity.from_memory(memory.get("continuity", {}))
+    for entry in since:
+        message = decode_frame(message_of(entry.line))
+        if isinstance(message, Ticker) and message.product_id and message.trade_id > 0:
+            continuity.observe(message.product_id, message.trade_id, message.event_time)
+    continuity.suspect("process_down")
+    return continuity

@@ -1,0 +1,94 @@
+"""
+What can be set, once: each field with its meaning, unit and environment variable, checked when it is made.
+
+Laws: frozen; a wrong value stops the program at start, with a sentence; the command line and TICKLAKE_… variables are
+made from these fields, so that neither can say something the other does not. AWS's own variables (endpoint, region,
+credentials) are read by boto3 and stand nowhere here.
+Refuses to know: what the settings are used for.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, get_args
+from urllib.parse import urlsplit
+
+from producer.errors import SettingsError
+from producer.journal import MAX_BYTES, Fsync
+
+_STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")  # CreateDeliveryStream, API reference
+_PRODUCT: Final = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20})+")
+
+
+def _option(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+_JOURNAL: Final = Path("journal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The producer's settings. Raises: SettingsError."""
+
+    products: tuple[str, ...] = _option(("BTC-USD", "ETH-USD", "SOL-USD"), "Products, separated by commas.")
+    ws_url: str = _option("wss://ws-feed.exchange.coinbase.com", "The exchange's websocket.")
+    rest_url: str = _option("https://api.exchange.coinbase.com", "The exchange's REST root.")
+    stream: str = _option("ticklake", "Name (not ARN) of the Firehose delivery stream.")
+    journal: Path = _option(Path("journal"), "Folder of the journal; one process at a time.")
+    journal_max_bytes: int = _option(
+        MAX_BYTES, "How large the journal may grow before new lines are refused, in bytes."
+    )
+    fsync: Fsync = _option("interval", "When lines are flushed to the disk itself: never, interval (1 s) or always.")
+    linger_s: float = _option(
+        5.0, "How long a line may wait for its pack to fill, in seconds: more is cheaper and later."
+    )
+    drain_s: float = _option(25.0, "How long a shutdown may take to deliver what is pending, in seconds.")
+    connect_timeout_s: float = _option(10.0, "How long a connection may take to open, in seconds.")
+    stall_s: float = _option(15.0, "After how many seconds without any frame the connection counts as dead.")
+    simulated: bool = _option(False, "Mark every row as simulated; for a feed that is not Coinbase's.")
+
+    def __post_init__(self) -> None:
+        checks = (
+            ("products", bool(self.products), "name at least one product, such as BTC-USD"),
+            (
+                "ws_url",
+                urlsplit(self.ws_url).scheme in {"ws", "wss"},
+                "it has to begin with wss:// (or ws://, on loopback)",
+            ),
+            ("rest_url", urlsplit(self.rest_url).scheme in {"http", "https"}, "it has to begin with https://"),
+            ("stream", bool(_STREAM_NAME.fullmatch(self.stream)), "1 to 64 letters, digits, dots, hyphens; not an ARN"),
+            ("fsync", self.fsync in get_args(Fsync), f"choose one of {', '.join(get_args(Fsync))}"),
+            (
+                "journal_max_bytes",
+                self.journal_max_bytes >= 1024 * 1024,
+                "at least 1 MiB, or a single frame may not fit",
+            ),
+            ("linger_s", 0 <= self.linger_s <= 900, "0 to 900 seconds"),  # noqa: PLR2004
+            ("drain_s", self.drain_s >= 0, "not negative"),
+            ("connect_timeout_s", self.connect_timeout_s > 0, "more than 0"),
+            ("stall_s", self.stall_s >= 2, "at least 2: heartbeats come once a second"),  # noqa: PLR2004
+        )
+        for name, good, why in checks:
+            if not good:
+                raise SettingsError(name=name, value=getattr(self, name), why=why)
+        for product in self.products:
+            if not _PRODUCT.fullmatch(product):
+                raise SettingsError(name="products", value=product, why="a product looks like BTC-USD")
+
+
+def environment_name(name: str) -> str:
+    """The variable that sets a field: linger_s -> TICKLAKE_LINGER_S."""
+    return f"TICKLAKE_{name.upper()}"
+
+
+def help_texts() -> dict[str, str]:
+    """Each field's help text, in order."""
+    return {each.name: each.metadata["help"] for each in fields(Settings)}
+
+
+def split_products(text: str) -> tuple[str, ...]:
+    """Product ids out of "BTC-USD, eth-usd": upper case, in order, each once."""
+    return tuple(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip()))

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.continuity import NEXT, REPEAT, Continuity, Edge, Jump, Late
+from producer.intervals import IntervalSet
+
+
+def see(continuity: Continuity, *trade_ids: int) -> list[object]:
+    return [continuity.observe("A-B", trade_id, f"t{trade_id}") for trade_id in trade_ids]
+
+
+def test_the_first_and_every_next_trade_say_nothing() -> None:
+    assert see(Continuity(), 100, 101, 102) == [NEXT, NEXT, NEXT]
+
+
+def test_a_jump_is_a_hole_with_exact_ids_and_both_edges() -> None:
+    continuity = Continuity()
+    *_, jump = see(continuity, 100, 105)
+
+    assert isinstance(jump, Jump)
+    assert (101, 104, 4) == (jump.hole.first, jump.hole.last, jump.hole.expected)
+    assert (Edge(100, "t100"), Edge(105, "t105")) == (jump.hole.before, jump.hole.after)
+    assert "dropped_by_exchange" == jump.hole.reason
+    assert [jump.hole] == continuity.open_holes()
+
+
+def test_one_missing_trade_is_a_hole_too() -> None:
+    *_, jump = see(Continuity(), 100, 102)
+
+    assert isinstance(jump, Jump)
+    assert 1 == jump.hole.expected
+
+
+def test_a_repeat_is_no_trade() -> None:
+    continuity = Continuity()
+
+    assert see(continuity, 100, 100, 101, 100, 101) == [NEXT, REPEAT, NEXT, REPEAT, REPEAT]
+    assert 101 == continuity.last_trade_id("A-B")
+
+
+def test_a_late_trade_fills_its_hole() -> None:
+    continuity = Continuity()
+    _, jump, first, again, last = see(continuity, 100, 103, 102, 102, 101)
+
+    assert isinstance(jump, Jump)
+    assert Late(jump.hole, closed=False) == first
+    assert REPEAT == again
+    assert Late(jump.hole, closed=True) == last
+
+
+def test_products_do_not_mix() -> None:
+    continuity = Continuity()
+
+    assert NEXT == continuity.observe("A-B", 100, None)
+    assert NEXT == continuity.observe("C-D", 5, None)
+    assert NEXT == continuity.observe("A-B", 101, None)
+
+
+def test_the_reason_is_what_happened_first_since_the_last_new_trade() -> None:
+    continuity = Continuity()
+    see(continuity, 100)
+    continuity.suspect("stalled")
+    continuity.suspect("disconnected")
+    repeat, jump, jump_again = see(continuity, 100, 103, 106)
+
+    assert REPEAT == repeat
+    assert isinstance(jump, Jump)
+    assert "stalled" == jump.hole.reason
+    assert isinstance(jump_again, Jump)
+    assert "dropped_by_exchange" == jump_again.hole.reason
+
+
+def test_a_new_trade_without_a_jump_clears_the_suspicion() -> None:
+    continuity = Continuity()
+    see(continuity, 100)
+    continuity.suspect("disconnected")
+    *_, jump = see(continuity, 101, 103)
+
+    assert isinstance(jump, Jump)
+    assert "dropped_by_exchange" == jump.hole.reason
+
+
+def test_a_heartbeat_can_prove_a_hole() -> None:
+    continuity = Continuity()
+    see(continuity, 100)
+    jump = continuity.reach("A-B", 103)
+
+    assert isinstance(jump, Jump)
+    assert (101, 103) == (jump.hole.first, jump.hole.last)
+    assert Edge(103, None) == jump.hole.after
+    assert continuity.reach("A-B", 103) is None
+    assert continuity.reach("A-B", 0) is None
+    assert continuity.reach("NEW-ONE", 7) is None
+    assert see(continuity, 104) == [NEXT]
+    assert isinstance(see(continuity, 103)[0], Late)
+
+
+def test_it_survives_a_restart_as_json() -> None:
+    continuity = Continuity()
+    see(continuity, 100, 105, 103)
+    again = Continuity.from_memory(json.loads(json.dumps(continuity.to_memory())))
+
+    assert continuity.to_memory() == again.to_memory()
+    assert [IntervalSet([(101, 102), (104, 104)])] == [hole.missing for hole in again.open_holes()]
+    assert see(again, 106) == [NEXT]
+    assert Continuity.from_memory({}).to_memory() == Continuity().to_memory()
+
+
+def test_a_closed_hole_is_forgotten() -> None:
+    continuity = Continuity()
+    *_, jump = see(continuity, 100, 102)
+    assert isinstance(jump, Jump)
+    continuity.close(jump.hole)
+
+    assert [] == continuity.open_holes()
+    assert see(continuity, 101) == [REPEAT]
+
+
+@given(st.permutations(list(range(1, 30))), st.sets(st.integers(2, 28)))
+def test_in_any_order_what_is_missing_is_what_did_not_come(order: list[int], lost: set[int]) -> None:
+    continuity = Continuity()
+    arrived = [1, *[trade_id for trade_id in order if trade_id not in lost and trade_id != 1], 30]
+    see(continuity, *arrived)
+    missing = {
+        number for hole in continuity.open_holes() for first, last in hole.missing for number in range(first, last + 1)
+    }
+
+    assert set(range(1, 31)) - set(arrived) == missing
