@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from local.exchange.tick import Trade
 
-Refusal = Literal["Failed to subscribe", "Failed to unsubscribe"]
+Refusal = Literal["Failed to subscribe", "Failed to unsubscribe", "ErrSlowRead", "ErrSlowConsume"]
 
 
 def encode_heartbeat(product_id: str, *, sequence: int, last_trade_id: int, now_us: int) -> bytes:

@@ -98,10 +98,10 @@ class TradeHistory:
 
         self.last: Trade | None = None  # the newest trade
 
-    def add(self, trade: Trade) -> tuple[int, int] | None:
-        """Remember one trade; the ids of the hole before it, if there is one."""
+    def add(self, trade: Trade, *, hole_trades: HoleTrades | None = None) -> tuple[int, int] | None:
+        """Remember one trade; the ids of the hole before it, if there is one. `hole_trades` overrides the setting."""
         if not self._ids or trade.trade_id > self._ids[-1]:
-            hole = self._find_hole(trade)
+            hole = self._find_hole(trade, self._hole_trades if hole_trades is None else hole_trades)
             self._ids.append(trade.trade_id)
             self._packed.append(pack_trade(trade))
             self.last = trade
@@ -114,15 +114,20 @@ class TradeHistory:
             self._packed.insert(at, pack_trade(trade))
         return None
 
-    def _find_hole(self, after: Trade) -> tuple[int, int] | None:
+    def _find_hole(self, after: Trade, hole_trades: HoleTrades | None) -> tuple[int, int] | None:
         before = self.last
-        if before is None or self._hole_trades is None or after.trade_id == before.trade_id + 1:
+        if before is None or hole_trades is None or after.trade_id == before.trade_id + 1:
             return None
         first, last = before.trade_id + 1, after.trade_id - 1
-        held = plan_held(first, last, self._hole_trades, self._seed)
+        held = plan_held(first, last, hole_trades, self._seed)
         self._holes[after.trade_id] = Hole(before, after, held, self._seed)
         self.withheld.add_range(first, held - 1)
         return first, last
+
+    def withhold(self, trade_id: int, rest_holds: HoleTrades) -> None:
+        """Let REST never tell this trade, by a seeded draw where only a share is held."""
+        if plan_held(trade_id, trade_id, rest_holds, self._seed) > trade_id:
+            self.withheld.add(trade_id)
 
     def _forget(self) -> None:
         cut = self._remembered_count // 4

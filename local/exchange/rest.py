@@ -1,10 +1,10 @@
 """
 What Coinbase Exchange's public REST endpoints answer, without HTTP: a path and a query in, status, headers and body out.
 
-Laws: pure; everything is read from the exchange; refusals are worded as Coinbase words them.
+Laws: pure; everything is read from the listings; refusals are worded as Coinbase words them.
 Source: docs.cdp.coinbase.com/exchange/rest-api (requests, pagination) and recorded bodies of 2020 to 2024; what was found
 nowhere is marked `guess`.
-Refuses to know: sockets, rate limits (limits.py), faults.
+Refuses to know: sockets, faults, and how often it is asked.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from local.exchange.limits import PUBLIC_RATE_EXCEEDED
 from local.exchange.text import SECOND_US, decode_time, encode_time, pad_decimal, trim_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from local.exchange.core import Exchange, Listing
+    from local.exchange.listings import Listing
     from local.exchange.tick import Trade
+
+    Listings = Mapping[str, Listing]
 
 PAGE_MAX: Final = 1000
 CANDLES_MAX: Final = 300
@@ -33,11 +36,27 @@ GRANULARITIES: Final = (60, 300, 900, 3600, 21600, 86400)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer."""
+    """One HTTP answer, `delay_s` after it was asked for."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    delay_s: float = 0.0
+
+
+FAILURES: Final[Mapping[int, str]] = {
+    429: PUBLIC_RATE_EXCEEDED,
+    500: "Internal server error",
+    503: "Service Unavailable",  # guess
+}
+
+
+def answer_failure(status: int) -> Answer:
+    """A failure by status; one that the network in front of the exchange gives is no JSON."""
+    if message := FAILURES.get(status):
+        return answer_error(status, message)
+    return Answer(status, f"error code: {status}".encode(), content_type="text/html")
 
 
 def answer_error(status: int, message: str) -> Answer:
@@ -51,12 +70,12 @@ class _Refused(Exception):  # noqa: N818  # an answer, not an error of ours
         self.answer = answer_error(status, message)
 
 
-def answer_rest(exchange: Exchange, path: str, query: Mapping[str, str], now_us: int) -> Answer:
-    """What GET `path` answers."""
+def answer_rest(listings: Listings, path: str, query: Mapping[str, str], market_us: int) -> Answer:
+    """What GET `path` answers when the exchange's clock says `market_us`."""
     try:
         for pattern, endpoint in ENDPOINTS:
             if found := pattern.fullmatch(path):
-                return endpoint(exchange, found.groupdict(), query, now_us)
+                return endpoint(listings, found.groupdict(), query, market_us)
     except _Refused as refused:
         return refused.answer
     return answer_error(404, "NotFound")
@@ -66,25 +85,24 @@ def _ok(body: Any, headers: Mapping[str, str] | None = None) -> Answer:
     return Answer(200, orjson.dumps(body), headers or {})
 
 
-def _listing(exchange: Exchange, product_id: str) -> Listing:
-    found = exchange.listings.get(product_id)
+def _listing(listings: Listings, product_id: str) -> Listing:
+    found = listings.get(product_id)
     if found is None:
         raise _Refused(404, "NotFound")
     return found
 
 
-def _products(exchange: Exchange, _path: Mapping[str, str], _query: Mapping[str, str], _now_us: int) -> Answer:
-    return _ok(exchange.describe())
+def _products(listings: Listings, _path: Mapping[str, str], _query: Mapping[str, str], _market_us: int) -> Answer:
+    return _ok([listing.describe() for listing in listings.values()])
 
 
-def _product(exchange: Exchange, path: Mapping[str, str], _query: Mapping[str, str], _now_us: int) -> Answer:
-    _listing(exchange, path["id"])
-    return _ok(next(product for product in exchange.describe() if product["id"] == path["id"]))
+def _product(listings: Listings, path: Mapping[str, str], _query: Mapping[str, str], _market_us: int) -> Answer:
+    return _ok(_listing(listings, path["id"]).describe())
 
 
-def _ticker(exchange: Exchange, path: Mapping[str, str], _query: Mapping[str, str], _now_us: int) -> Answer:
-    listing = _listing(exchange, path["id"])
-    told, trade = _last_told(listing), listing.history.last
+def _ticker(listings: Listings, path: Mapping[str, str], _query: Mapping[str, str], _market_us: int) -> Answer:
+    listing = _listing(listings, path["id"])
+    told, trade = listing.told(), listing.history.last
     if trade is None:
         raise _Refused(404, "NotFound")
     return _ok(
@@ -101,20 +119,14 @@ def _ticker(exchange: Exchange, path: Mapping[str, str], _query: Mapping[str, st
     )
 
 
-def _last_told(listing: Listing) -> dict[str, Any]:
-    """The last ticker's fields; empty where there is none."""
-    told: dict[str, Any] = orjson.loads(listing.last_ticker.frame) if listing.last_ticker else {}
-    return told
-
-
-def _trades(exchange: Exchange, path: Mapping[str, str], query: Mapping[str, str], _now_us: int) -> Answer:
+def _trades(listings: Listings, path: Mapping[str, str], query: Mapping[str, str], _market_us: int) -> Answer:
     """
     One page of trades, newest first.
 
     Shapes: `after=N` gives ids below N; `before=N` the newest page above N. `side` is the maker's, prices are padded to
     eight decimals, times trimmed, as recorded.
     """
-    history = _listing(exchange, path["id"]).history
+    history = _listing(listings, path["id"]).history
     limit = min(_count(query, "limit", PAGE_MAX), PAGE_MAX)
     after, before = _count(query, "after", None), _count(query, "before", 0)
     page = list(islice(history.below(after, above=before), limit))
@@ -141,13 +153,13 @@ def _count(query: Mapping[str, str], name: str, default: Any) -> Any:
     return int(text)
 
 
-def _candles(exchange: Exchange, path: Mapping[str, str], query: Mapping[str, str], now_us: int) -> Answer:
+def _candles(listings: Listings, path: Mapping[str, str], query: Mapping[str, str], market_us: int) -> Answer:
     """Buckets [time, low, high, open, close, volume], newest first; a bucket without trades is missing."""
-    history = _listing(exchange, path["id"]).history
+    history = _listing(listings, path["id"]).history
     granularity = _count(query, "granularity", 60)
     if granularity not in GRANULARITIES:
         raise _Refused(400, "Unsupported granularity")
-    end_us = _instant(query, "end", exchange.market_us(now_us))
+    end_us = _instant(query, "end", market_us)
     start_us = _instant(query, "start", end_us - CANDLES_MAX * granularity * SECOND_US)
     if (end_us - start_us) // SECOND_US > CANDLES_MAX * granularity:
         raise _Refused(
@@ -181,9 +193,9 @@ def _instant(query: Mapping[str, str], name: str, default: int) -> int:
     return instant
 
 
-def _stats(exchange: Exchange, path: Mapping[str, str], _query: Mapping[str, str], _now_us: int) -> Answer:
-    listing = _listing(exchange, path["id"])
-    told = _last_told(listing)
+def _stats(listings: Listings, path: Mapping[str, str], _query: Mapping[str, str], _market_us: int) -> Answer:
+    listing = _listing(listings, path["id"])
+    told = listing.told()
     if not told:
         raise _Refused(404, "NotFound")
     return _ok(
@@ -198,15 +210,14 @@ def _stats(exchange: Exchange, path: Mapping[str, str], _query: Mapping[str, str
     )
 
 
-def _time(exchange: Exchange, _path: Mapping[str, str], _query: Mapping[str, str], now_us: int) -> Answer:
-    market_us = exchange.market_us(now_us)
+def _time(_listings: Listings, _path: Mapping[str, str], _query: Mapping[str, str], market_us: int) -> Answer:
     return _ok({"iso": encode_time(market_us)[:23] + "Z", "epoch": market_us // 1000 / 1000})
 
 
-def _spot(exchange: Exchange, path: Mapping[str, str], _query: Mapping[str, str], _now_us: int) -> Answer:
+def _spot(listings: Listings, path: Mapping[str, str], _query: Mapping[str, str], _market_us: int) -> Answer:
     """The v2 spot price: no time, no id."""
     product_id = path["id"]
-    listing = exchange.listings.get(product_id)
+    listing = listings.get(product_id)
     if listing is None or listing.history.last is None:
         body = {"errors": [{"id": "not_found", "message": "Invalid base currency"}]}
         return Answer(404, orjson.dumps(body))

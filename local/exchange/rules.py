@@ -68,9 +68,12 @@ class Session:
     has_subscribed: bool = False
     next_heartbeat_us: int = 0
     next_status_us: int = 0
+    frozen: bool = False
 
-    def receive(self, text: str | bytes, *, valid: Collection[str], now_us: int) -> Reply:
-        """Obey or refuse one message of the client."""
+    def receive(
+        self, text: str | bytes, *, valid: Collection[str], now_us: int, forgotten: Collection[str] = ()
+    ) -> Reply:
+        """Obey or refuse one message of the client; `forgotten` products are left out without a word."""
         verb: Verb = "subscribe"
         try:
             message = decode_message(text)
@@ -78,7 +81,9 @@ class Session:
                 verb = "unsubscribe"
             call = decode_call(message, valid)
         except CallRefused as refused:
-            return Reply(encode_error(REFUSALS[verb], str(refused)), refused=True)
+            return refuse(verb, str(refused))
+        if forgotten:
+            call = forget_products(call, forgotten)
         added = self._subscribe(call, now_us) if call.verb == "subscribe" else self._unsubscribe(call)
         return Reply(encode_subscriptions(self.subscribed), added)
 
@@ -132,6 +137,17 @@ class Session:
             return False
         self.next_status_us = now_us + STATUS_US
         return True
+
+
+def forget_products(call: Call, forgotten: Collection[str]) -> Call:
+    """The call without some products."""
+    kept = tuple((name, tuple(one for one in ids if one not in forgotten)) for name, ids in call.channels)
+    return Call(call.verb, kept)
+
+
+def refuse(verb: Verb, reason: str) -> Reply:
+    """A call refused whole."""
+    return Reply(encode_error(REFUSALS[verb], reason), refused=True)
 
 
 def decode_message(text: str | bytes) -> dict[str, Any]:

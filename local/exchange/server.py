@@ -17,25 +17,32 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-from local.exchange.core import Action, Close, Exchange, Send, Settings
+from local.exchange.actions import Accepted, Action, Close, Freeze, Refused, Send, Thaw
+from local.exchange.core import POLICY_VIOLATION, Exchange
 from local.exchange.errors import ExchangeError, ExchangeSettingsWrong
+from local.exchange.frames import encode_error
 from local.exchange.market import Market
-from local.exchange.rest import answer_rest
+from local.exchange.settings import Settings
 from local.exchange.text import SECOND_US
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from types import TracebackType
     from typing import Self
 
+    from websockets.http11 import Request, Response
+
+    from local.exchange.faults import Fault
     from local.exchange.history import HoleTrades
     from local.exchange.recording import Recording
     from local.exchange.truth import Truth
@@ -45,6 +52,7 @@ log = logging.getLogger(__name__)
 HOST: Final = "127.0.0.1"
 BATCH_TICKS: Final = 512  # at full speed: how many frames are made before the clients' buffers are looked at again
 CLOSE_WITHIN_S: Final = 10.0
+SLOW_CONSUMER_FRAMES: Final = 100_000  # guess: Coinbase says that a backlog ends in ErrSlowConsume, not how long
 # The lightest setting that is still deflate: Coinbase's level cannot be chosen either, and loopback saves nothing by it.
 DEFLATE: Final = ServerPerMessageDeflateFactory(
     server_max_window_bits=12, client_max_window_bits=12, compress_settings={"level": 1, "memLevel": 5}
@@ -95,13 +103,13 @@ class ExchangeServer:
         rest_port: int = 0,
         tls: ssl.SSLContext | None = None,
         deflate: bool = True,
+        limits: bool = True,
+        faults: Sequence[Fault] = (),
         clock: Callable[[], int] | None = None,
     ) -> None:
         if feed is None and speed is None:
             problem = "a generated market cannot run at full speed: it has no end"
             raise ExchangeSettingsWrong(problem, "give a number, which makes it that many times as busy")
-        if speed is not None and speed <= 0:
-            raise ExchangeSettingsWrong(f"speed {speed} is not above zero", "1 is real time, 10 ten times as fast")
         self.ws_url = ""
         self.rest_url = ""
         self.finished = threading.Event()  # the recording was sent to its end and every client said goodbye
@@ -113,6 +121,8 @@ class ExchangeServer:
             start_after=frozenset(start_after),
             hole_trades=hole_trades,
             oddities=oddities,
+            limits=limits,
+            faults=tuple(faults),
         )
         self._host, self._port, self._rest_port, self._tls = host, port, rest_port, tls
         self._deflate = deflate
@@ -152,7 +162,8 @@ class ExchangeServer:
         """
         self._exchange = await asyncio.to_thread(self._open_exchange)
         self._changed = asyncio.Event()
-        self._goodbyes: set[asyncio.Task[None]] = set()
+        # Weak: a client may vanish between the answer and the handshake's end.
+        self._accepted: WeakKeyDictionary[ServerConnection, Accepted] = WeakKeyDictionary()
         self._ended = asyncio.Event()
         secure = "s" if self._tls else ""
         self._websocket: Server = await serve(
@@ -160,6 +171,7 @@ class ExchangeServer:
             self._host,
             self._port,
             ssl=self._tls,
+            process_request=self._upgrade,
             ping_interval=None,  # Coinbase sends no pings; it answers the client's
             close_timeout=CLOSE_WITHIN_S,
             compression=None,
@@ -209,9 +221,19 @@ class ExchangeServer:
 
     # The websocket
 
-    async def _serve_client(self, socket: ServerConnection) -> None:
+    async def _upgrade(self, socket: ServerConnection, _request: Request) -> Response | None:
+        """Accept or refuse a connection, as late as the core says."""
         with self._lock:
-            connection = self.exchange.connect(self._clock())
+            answer = self.exchange.connect(self._clock())
+        if answer.delay_s:
+            await asyncio.sleep(answer.delay_s)
+        if isinstance(answer, Refused):
+            return socket.respond(HTTPStatus(answer.status), HTTPStatus(answer.status).phrase)
+        self._accepted[socket] = answer
+        return None
+
+    async def _serve_client(self, socket: ServerConnection) -> None:
+        connection = self._accepted.pop(socket).connection
         client = self._clients[connection] = _Client(socket)
         self._changed.set()
         writer = asyncio.create_task(self._write(client))
@@ -240,12 +262,7 @@ class ExchangeServer:
             while outbox:
                 action = outbox.popleft()
                 try:
-                    if isinstance(action, Send):
-                        await socket.send(action.frame, text=True)
-                    elif action.code is None:
-                        socket.transport.abort()
-                    else:
-                        await socket.close(action.code, action.reason)
+                    await _act(socket, action)
                 except ConnectionClosed:
                     outbox.clear()  # the core forgets this connection as soon as its reader ends
             client.filled.clear()
@@ -256,9 +273,19 @@ class ExchangeServer:
         for action in actions:
             client = self._clients.get(action.connection)
             if client is not None:
+                if len(client.outbox) >= SLOW_CONSUMER_FRAMES and self._settings.speed is not None:
+                    self._give_up(action.connection, client)
                 client.outbox.append(action)
                 client.emptied.clear()
                 client.filled.set()
+
+    def _give_up(self, connection: int, client: _Client) -> None:
+        """Tell a client that does not keep up, and let it go; what it had not taken is not sent."""
+        client.outbox.clear()
+        client.outbox.append(Send(connection, encode_error("ErrSlowConsume", "client is too slow")))  # guess
+        client.outbox.append(Close(connection, POLICY_VIOLATION, "ErrSlowConsume"))
+        with self._lock:
+            self.exchange.disconnect(connection)
 
     # The stream
 
@@ -313,11 +340,31 @@ class ExchangeServer:
 
     async def _serve_rest(self, request: web.Request) -> web.Response:
         with self._lock:
-            answer = answer_rest(self.exchange, request.path, request.query, self._clock())
-            self.exchange.truth.rest_count[answer.status] += 1
+            answer = self.exchange.rest(request.path, request.query, self._clock())
+        if answer is None:
+            if request.transport is not None:
+                request.transport.abort()
+            raise asyncio.CancelledError
+        if answer.delay_s:
+            await asyncio.sleep(answer.delay_s)
         return web.Response(
-            status=answer.status, body=answer.body, headers=answer.headers, content_type="application/json"
+            status=answer.status, body=answer.body, headers=answer.headers, content_type=answer.content_type
         )
+
+
+async def _act(socket: ServerConnection, action: Action) -> None:
+    """Do one thing to one websocket."""
+    match action:
+        case Send():
+            await socket.send(action.frame, text=True)
+        case Close(code=None):
+            socket.transport.abort()
+        case Close(code=int(code)):
+            await socket.close(code, action.reason)
+        case Freeze():
+            socket.transport.pause_reading()
+        case Thaw():
+            socket.transport.resume_reading()
 
 
 def _port_of(sockets: Collection[object]) -> int:
