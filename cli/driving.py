@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from producer.ledger import Receipt
     from producer.pipeline import Producer
@@ -36,35 +36,54 @@ class View(Protocol):
 
 
 async def drive(
-    producer: Producer, view: View, *, stop_after_s: float | None = None, ended: Awaitable[None] | None = None
+    producer: Producer,
+    view: View,
+    *,
+    stop_after_s: float | None = None,
+    ended: Awaitable[None] | None = None,
+    finish: Callable[[], Awaitable[None]] | None = None,
 ) -> Receipt:
     """
     Run a producer until a signal, the time given, or the end of what feeds it; returns its receipt.
 
+    `finish` is awaited after the producer, while signals are still ours: a first one does not cut it short.
     Raises: whatever ended the producer by a fault of ours.
     """
     loop = asyncio.get_running_loop()
+    signals = _Signals(producer)
     for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, _on_signal, producer, each)
+        loop.add_signal_handler(each, signals.take, each)
     if stop_after_s is not None:
         loop.call_later(stop_after_s, producer.stop, "the time asked for is over")
     watching = asyncio.create_task(_stop_at_end(producer, ended)) if ended is not None else None
     showing = asyncio.create_task(_show_for_ever(view))
     try:
-        return await producer.run()
+        receipt = await producer.run()
+        if finish is not None:
+            await finish()
     finally:
         showing.cancel()
         if watching is not None:
             watching.cancel()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(each)
+    return receipt
 
 
-def _on_signal(producer: Producer, number: signal.Signals) -> None:
-    if producer.stopping:
-        click.echo("A second signal: ending at once. What is journaled stays journaled.", err=True)
-        os._exit(EXIT_CUT_SHORT)
-    producer.stop(number.name)
+class _Signals:
+    """The first signal stops in order, the second ends at once."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._taken = 0
+
+    def take(self, number: signal.Signals) -> None:
+        self._taken += 1
+        if self._taken > 1:
+            click.echo("A second signal: ending at once. What is journaled stays journaled.", err=True)
+            os._exit(EXIT_CUT_SHORT)
+        click.echo(f"{number.name}: stopping; what is pending is delivered first. Again to end at once.", err=True)
+        self._producer.stop(number.name)
 
 
 async def _stop_at_end(producer: Producer, ended: Awaitable[None]) -> None:

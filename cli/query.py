@@ -134,7 +134,7 @@ def _write_answer(result: Result, form: str, output: Path | None) -> None:
             assert output is not None
             pq.write_table(result.table, output, compression="zstd")
         elif form == "table" and output is None:
-            _print_table(result, Console())
+            print_result(result, Console())
         elif output is None:
             click.echo(_encode(result, form), nl=False)
         else:
@@ -153,11 +153,12 @@ def _encode(result: Result, form: str) -> str:
         objects = [dict(zip(result.columns, map(_json_cell, row), strict=True)) for row in result.rows]
         text.write(json.dumps(objects, indent=1, ensure_ascii=False) + "\n")
     else:
-        _print_table(result, Console(file=text, width=_NO_TERMINAL_COLUMNS, color_system=None))
+        print_result(result, Console(file=text, width=_NO_TERMINAL_COLUMNS, color_system=None))
     return text.getvalue()
 
 
-def _print_table(result: Result, console: Console) -> None:
+def print_result(result: Result, console: Console) -> None:
+    """Print an answer as a table; nothing in it reaches the terminal as a control sequence."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, column_type in zip(result.columns, result.table.schema.types, strict=True):
         right = (

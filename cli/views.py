@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from local.firehose.counters import EngineSnapshot
     from producer.pipeline import Producer
 
-_RATE_OVER_S: Final = 5.0
+_RATE_OVER_S: Final = 10.0
 
 
 class Rates:

@@ -188,3 +188,14 @@ class Feed:
     def _silent_for_s(self) -> float:
         last = self.status.last_frame_at
         return 0.0 if last is None else time.monotonic() - last
+
+
+async def why_unreachable(url: str, *, timeout_s: float, tls: ssl.SSLContext | None) -> str | None:
+    """None if a websocket opens at `url` within timeout_s, else why not, in a few words."""
+    try:
+        async with asyncio.timeout(timeout_s), connect(url, ssl=tls, open_timeout=None, close_timeout=1):
+            return None
+    except TimeoutError:
+        return f"no answer within {timeout_s:g} s"
+    except (OSError, websockets.exceptions.WebSocketException) as failed:
+        return f"{type(failed).__name__}: {failed}"

@@ -1,0 +1,76 @@
+"""
+Where a local run's ticks come from, and which lake they belong in.
+
+Laws: Coinbase is taken only if a websocket to it opens; simulated rows and Coinbase's never share a folder; what was chosen is said.
+Refuses to know: how a feed is served or read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+import click
+
+from local.lake import claim_lake, sibling_for
+from producer.feed import why_unreachable
+
+_PROBE_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPlan:
+    """Where ticks come from, and which kind of lake they belong in."""
+
+    feed: Literal["coinbase", "simulated"] | Path
+    content: Literal["coinbase", "simulated"]
+
+
+def plan_feed(feed: str, ws_url: str) -> FeedPlan:
+    """The feed that `--feed` asks for; `auto` tries Coinbase for a few seconds."""
+    if feed == "simulated":
+        return FeedPlan("simulated", "simulated")
+    if feed == "coinbase":
+        return FeedPlan("coinbase", "coinbase")
+    if feed != "auto":
+        return FeedPlan(Path(feed), "simulated")
+    tls = ssl.create_default_context() if ws_url.startswith("wss:") else None
+    why = asyncio.run(why_unreachable(ws_url, timeout_s=_PROBE_S, tls=tls))
+    if why is None:
+        return FeedPlan("coinbase", "coinbase")
+    click.echo(
+        f"{ws_url} cannot be reached from here ({why}). Using the simulated exchange instead: its rows are marked as simulated"
+        " and go to a lake of their own. (--feed coinbase insists on Coinbase.)"
+    )
+    return FeedPlan("simulated", "simulated")
+
+
+def claim_folder(lake: Path, plan: FeedPlan) -> Path:
+    """The folder to use, marked for its kind; another one beside it if this one holds the other kind."""
+    wanted = sibling_for(lake, plan.content)
+    if wanted != lake:
+        click.echo(f"{lake}/ holds rows of the other kind; {plan.content} rows go to {wanted}/.")
+    wanted.mkdir(parents=True, exist_ok=True)
+    claim_lake(wanted, plan.content, now=datetime.now(UTC))
+    return wanted
+
+
+def decode_speed(text: str) -> float | None:
+    """
+    How many times real time; None for as fast as it is taken.
+
+    Raises: click.UsageError.
+    """
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if speed <= 0:
+        raise click.UsageError(f"--speed {text!r} cannot work: say a number above 0, or max.")
+    return speed
