@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from local.firehose.config import LambdaConfig, StreamConfig
+    from local.firehose.config import StreamConfig
     from local.firehose.guesses import Guesses
 
 FUNCTION_ERROR_MESSAGE = "The Lambda function was successfully invoked but it returned an error result."
@@ -49,15 +49,25 @@ class _Attempt:
 class TransformStage:
     """Stage A: its buffer, its queue of sealed batches, and the one attempt under way."""
 
-    def __init__(self, config: StreamConfig, transform: LambdaConfig, *, guesses: Guesses, random: Random) -> None:
+    def __init__(self, config: StreamConfig, *, guesses: Guesses, random: Random) -> None:
+        assert config.transform is not None, "only a stream with a transform has this stage"
         self._config = config
-        self._transform = transform
+        self._transform = config.transform
         self._guesses = guesses
         self._random = random
-        self._buffer: Buffer[Line] = Buffer(transform.hints)
+        self._buffer: Buffer[Line] = Buffer(config.transform.hints)
         self._queue: deque[Sealed[Line]] = deque()
         self._attempt: _Attempt | None = None
         self.is_flushing = False
+
+    def reconfigure(self, config: StreamConfig, now_ms: int) -> None:  # noqa: ARG002 -- every change carries its time
+        """Go on under another configuration; lines that wait are sealed, and go to the new transform if there is one."""
+        if len(self._buffer):
+            self._queue.append(self._buffer.seal())
+        self._config = config
+        if config.transform is not None:
+            self._transform = config.transform
+            self._buffer = Buffer(config.transform.hints)
 
     def add(self, lines: list[Line], now_ms: int) -> None:
         """Take lines in; batches that fill up queue for the transform."""
