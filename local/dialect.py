@@ -91,7 +91,7 @@ def to_duckdb(query: exp.Query) -> str:
     return query.transform(_as_duckdb).sql(DUCKDB)
 
 
-def _as_duckdb(node: exp.Expression) -> exp.Expression:
+def _as_duckdb(node: exp.Expr) -> exp.Expr:
     if is_exact_quotient(node):
         return exp.Anonymous(this="decimal_quotient", expressions=[node.this.this, node.this.expression])
     if (
@@ -103,7 +103,7 @@ def _as_duckdb(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def is_exact_quotient(node: exp.Expression) -> bool:
+def is_exact_quotient(node: exp.Expr) -> bool:
     """Whether this is CAST(a / b AS DECIMAL(38, 18))."""
     return isinstance(node, exp.Cast) and isinstance(node.this, exp.Div) and node.to.sql(ATHENA) == QUOTIENT_TYPE
 

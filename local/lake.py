@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
 import duckdb
+import pyarrow as pa
 
 from local.dialect import DUCKDB_MACROS, identifier, literal, to_duckdb, without_wildcards
 from local.glue import read_table
 from local.objects import plan_errors_scan, plan_table_scan
+from local.verdict import judge_envelope
 from local.views import load_views
 
 if TYPE_CHECKING:
@@ -84,6 +86,14 @@ class Lake:
 
     def __exit__(self, *_: object) -> None:
         self.connection.close()
+
+    def judge_errors(self) -> None:
+        """Fill the column `verdict` of `errors` with what today's transform says; all error lines are then in memory."""
+        lines = self.connection.sql("SELECT * FROM errors").to_arrow_table()
+        verdicts = pa.array([judge_envelope(text) for text in lines["envelope"].to_pylist()], pa.string())
+        judged = lines.set_column(lines.column_names.index("verdict"), "verdict", verdicts)
+        self.connection.register("judged_errors", judged)
+        self.connection.execute("CREATE OR REPLACE VIEW errors AS SELECT * FROM judged_errors")
 
 
 def claim_lake(path: Path, content: Content, *, now: datetime) -> None:

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 DUCKDB_TYPES: Final = {"string": "VARCHAR", "bigint": "BIGINT"}
 
-# Error objects: one JSON object a line, as text. (The same table in Athena: one string column, no field delimiter in JSON.)
+# Error objects: one JSON object a line, as text. In Athena the same table is text with a field delimiter that JSON never holds; its
+# second column, the verdict, is then null, and at home filled by local/verdict.py.
 ERRORS_PREFIX: Final = "errors/coinbase/"
 ERRORS_PATTERN: Final = r"^errors/coinbase/([a-z-]+)/(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$"
-ERRORS_COLUMNS: Final = ("envelope", "error_type", "lake_hour")
+ERRORS_COLUMNS: Final = ("envelope", "verdict", "error_type", "lake_hour")
 # A line of 1,024,000 bytes is 1,365,336 in base64; its envelope adds a few hundred.
 _LONGEST_ENVELOPE_BYTES: Final = 4_194_304
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -76,10 +77,10 @@ def _plan_cuts(root: Path, pattern: str, names: Sequence[str]) -> list[str]:
 
 
 def _plan_lines(root: Path, files: Sequence[Path], compression: str) -> str:
-    cuts = ", ".join(_plan_cuts(root, ERRORS_PATTERN, ERRORS_COLUMNS[1:]))
+    cuts = ", ".join(_plan_cuts(root, ERRORS_PATTERN, ERRORS_COLUMNS[2:]))
     # JSON escapes control characters, so no line holds the delimiter: each is one column.
     return (
-        f"SELECT envelope, {cuts} FROM read_csv({literal_paths(files)}, columns = {{'envelope': 'VARCHAR'}}, header = false,"  # noqa: S608
+        f"SELECT envelope, CAST(NULL AS VARCHAR) AS verdict, {cuts} FROM read_csv({literal_paths(files)}, columns = {{'envelope': 'VARCHAR'}}, header = false,"  # noqa: S608
         f" auto_detect = false, delim = '\x01', quote = '', escape = '', compression = '{compression}', filename = true,"
         f" null_padding = true, max_line_size = {_LONGEST_ENVELOPE_BYTES})"
     )

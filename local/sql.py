@@ -2,7 +2,7 @@
 The questions of infra/queries: what each asks, what it may be told, and its answer from a lake.
 
 Laws: a value never becomes SQL text by hand, sqlglot writes it as a literal of its parameter's type; no row is missed by
-pruning: a row never lies in an hour before the one it happened in (late-data rule), so `from` bounds the hours read from below.
+pruning: a row lies in the hour it happened or in a later one it arrived in (late-data rule), so `from` bounds the hours read from below.
 Refuses to know: terminals, files of answers.
 """
 
@@ -19,7 +19,7 @@ from sqlglot import exp
 
 from infra import QUERIES
 from local.dialect import parse_select, to_duckdb
-from local.views import bound_hours, expand_views
+from local.views import bound_hours, expand_views, table_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ParameterType = Literal["text", "instant", "duration", "count"]
 Value = str | int | None
 
-_DECLARATION: Final = re.compile(r"^-- :([a-z_]+) (\w+), default (.+)$")
+_DECLARATION: Final = re.compile(r"^-- :([a-z_]+) (\w+), default (.+?)( \(reads every hour\))?$")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 _UNITS_US: Final = {
@@ -45,7 +45,8 @@ _UNITS_US: Final = {
 # The last microsecond that a timestamp of either engine can be made of through nanoseconds in 64 bits: in the year 2262.
 _THE_END_US: Final = (2**63 - 1) // 1000
 _WORDS: Final[dict[str, Value]] = {"the beginning": 0, "the end": _THE_END_US}
-# The transform cuts hours by the exchange's clock. One hour more is read than its rule needs.
+# A row may happen up to an hour after it arrived (two clocks), and lie in the hour it arrived in. One dated later still is only found
+# without a `from` (contract/dictionary.md, late data).
 _HOUR_MARGIN_US: Final = 3_600_000_000
 
 
@@ -94,12 +95,15 @@ class Parameter:
     One `-- :placeholder type, default …` line; `default` as it is written there.
 
     Shapes: `name` is what a person says (`from`), `placeholder` what the SQL does (`from_us`, for it gets microseconds).
+    `bounds_hours`: rows of hours before this instant's cannot matter to the answer. It is so for `from` unless the line
+    ends in `(reads every hour)`.
     """
 
     name: str
     placeholder: str
     type: ParameterType
     default: str
+    bounds_hours: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +158,15 @@ def decode_query(name: str, text: str) -> Query:
     return Query(name=name, question=lines[0].removeprefix("--").strip(), parameters=parameters, sql=text)
 
 
-def _parameter(placeholder: str, type_name: str, default: str) -> Parameter:
+def _parameter(placeholder: str, type_name: str, default: str, every_hour: str | None) -> Parameter:
     assert type_name in get_args(ParameterType), type_name
-    name = placeholder.removesuffix("_us")
-    return Parameter(name=name, placeholder=placeholder, type=cast("ParameterType", type_name), default=default)
+    return Parameter(
+        name=placeholder.removesuffix("_us"),
+        placeholder=placeholder,
+        type=cast("ParameterType", type_name),
+        default=default,
+        bounds_hours=placeholder == "from_us" and every_hour is None,
+    )
 
 
 def query_from_sql(sql: str) -> Query:
@@ -173,9 +182,9 @@ def plan_query(query: Query, values: Mapping[str, str]) -> exp.Query:
     """
     bound = decode_values(query, values)
     planned = expand_views(_bind(parse_select(query.sql), query, bound))
-    first_us = bound.get("from_us")
-    if isinstance(first_us, int) and first_us > _HOUR_MARGIN_US:
-        planned = bound_hours(planned, first_hour=lake_hour(first_us - _HOUR_MARGIN_US))
+    for first_us in (bound[p.placeholder] for p in query.parameters if p.bounds_hours):
+        if isinstance(first_us, int) and first_us > _HOUR_MARGIN_US:
+            planned = bound_hours(planned, first_hour=lake_hour(first_us - _HOUR_MARGIN_US))
     return planned
 
 
@@ -186,6 +195,8 @@ def run_query(lake: Lake, query: Query, values: Mapping[str, str]) -> Result:
     Raises: SqlRefused, ParameterUnknown, ValueRefused, QueryFailed.
     """
     planned = plan_query(query, values)
+    if "errors" in table_names(planned):
+        lake.judge_errors()
     try:
         return Result(table=lake.connection.sql(to_duckdb(planned)).to_arrow_table())
     except duckdb.Error as error:

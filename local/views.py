@@ -39,7 +39,7 @@ def load_views() -> Mapping[str, View]:
     ordered: dict[str, View] = {}
     while len(ordered) < len(views):
         ready = {
-            name: view for name, view in views.items() if not (_tables(view.select) & views.keys()) - ordered.keys()
+            name: view for name, view in views.items() if not (table_names(view.select) & views.keys()) - ordered.keys()
         }
         assert ready.keys() > ordered.keys(), "views that are made of each other"
         ordered |= ready
@@ -89,12 +89,13 @@ def _subquery(select: exp.Query, table: exp.Table) -> exp.Subquery:
 
 
 def _named_tables(query: exp.Query) -> Iterator[exp.Table]:
-    """The tables that a query reads and does not define itself in a WITH."""
+    """Each place where the query reads a table that it does not define itself in a WITH."""
     own = {cte.alias for cte in query.find_all(exp.CTE)}
     return (
         t for t in query.find_all(exp.Table) if isinstance(t.this, exp.Identifier) and not t.db and t.name not in own
     )
 
 
-def _tables(query: exp.Query) -> set[str]:
+def table_names(query: exp.Query) -> set[str]:
+    """The names of the tables and views that a query reads."""
     return {table.name for table in _named_tables(query)}

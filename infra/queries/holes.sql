@@ -1,9 +1,9 @@
 -- Which trades are missing, why, and what was healed?
 -- :product text, default every product
--- :from_us instant, default the beginning
+-- :from_us instant, default the beginning (reads every hour)
 -- :to_us instant, default the end
--- One row per hole, with its latest status. A hole counts when it touches the time asked for; where its edges are unknown, when it was
--- found then. still_missing is a list of inclusive ranges of trade ids.
+-- One row per hole, with its latest status. A hole counts when it touches the time asked for, from its near side (or, not known, when it
+-- was found) to its far side (or, not known, when it was found). still_missing is a list of inclusive ranges of trade ids.
 SELECT
   product_id, reason, status, first_missing_trade_id, last_missing_trade_id, missing, fetched, still_missing, why,
   before_time, after_time, receive_time

@@ -15,7 +15,7 @@ SELECT
   sum(last_size) AS volume,
   count(*) AS trades,
   CAST(sum(price10 * size8) / nullif(sum(size8), 0) AS DECIMAL(38, 18)) AS vwap,
-  count_if(price10 <> price OR size8 <> last_size) AS rounded_trades
+  count(*) FILTER (WHERE price10 <> price OR size8 <> last_size) AS rounded_trades
 FROM (
   SELECT
     product_id, trade_id, price, last_size,

@@ -10,7 +10,7 @@ SELECT
   sum(size8) AS volume,
   sum(price10 * size8) AS notional,
   CAST(sum(price10 * size8) / nullif(sum(size8), 0) AS DECIMAL(38, 18)) AS vwap,
-  count_if(price10 <> price OR size8 <> last_size) AS rounded_trades
+  count(*) FILTER (WHERE price10 <> price OR size8 <> last_size) AS rounded_trades
 FROM (
   SELECT product_id, price, last_size, CAST(price AS DECIMAL(30, 10)) AS price10, CAST(last_size AS DECIMAL(28, 8)) AS size8
   FROM ticks

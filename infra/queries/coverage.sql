@@ -1,0 +1,41 @@
+-- Which minutes were watched, and does the lake hold what was seen?
+-- :product text, default every product
+-- :from_us instant, default the beginning
+-- :to_us instant, default the end
+-- One row per product and minute that a producer testified about. Of several producers the one that saw most is shown. Ticks in the lake
+-- can be more (healed later, seen by another producer) and should not be fewer: short_by says by how many they are.
+SELECT
+  c.product_id,
+  c.minute,
+  c.producers,
+  c.whole,
+  c.ticks AS ticks_seen,
+  coalesce(t.ticks, 0) AS ticks_in_lake,
+  greatest(c.ticks - coalesce(t.ticks, 0), 0) AS short_by,
+  c.longest_silence_ms,
+  c.heartbeats
+FROM (
+  SELECT
+    product_id,
+    minute,
+    count(DISTINCT session) AS producers,
+    bool_or(whole) AS whole,
+    max(ticks) AS ticks,
+    min(longest_silence_ms) AS longest_silence_ms,
+    max(heartbeats) AS heartbeats
+  FROM coverage
+  WHERE (:product IS NULL OR product_id = :product)
+    AND minute >= CAST(from_unixtime_nanos(:from_us * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6))
+    AND minute < CAST(from_unixtime_nanos(:to_us * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6))
+  GROUP BY product_id, minute
+) AS c
+LEFT JOIN (
+  SELECT
+    product_id,
+    CAST(from_unixtime_nanos((event_time_us - event_time_us % 60000000) * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)) AS minute,
+    count(*) AS ticks
+  FROM ticks
+  WHERE (:product IS NULL OR product_id = :product)
+  GROUP BY product_id, event_time_us - event_time_us % 60000000
+) AS t ON t.product_id = c.product_id AND t.minute = c.minute
+ORDER BY c.product_id, c.minute

@@ -1,0 +1,15 @@
+-- How many rows does each hour of the lake hold, by kind?
+-- :from_us instant, default the beginning
+-- :to_us instant, default the end
+-- Hours of the lake's keys, whole ones; lines are rows without those that were delivered again.
+SELECT
+  lake_hour,
+  kind,
+  count(*) AS row_count,
+  count(DISTINCT session || ' ' || CAST(n AS VARCHAR)) AS lines,
+  count(DISTINCT product_id) AS products
+FROM processed
+WHERE lake_hour >= date_format(CAST(from_unixtime_nanos(:from_us * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)), '%Y/%m/%d/%H')
+  AND lake_hour <= date_format(CAST(from_unixtime_nanos(:to_us * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)), '%Y/%m/%d/%H')
+GROUP BY lake_hour, kind
+ORDER BY lake_hour, kind

@@ -1,0 +1,131 @@
+"""What every file of infra/queries and infra/views keeps to, whatever it asks."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from infra import QUERIES, VIEWS
+from local.dialect import is_exact_quotient
+from local.lake import open_lake
+from local.sql import decode_value, list_queries, load_query, plan_query, run_query
+from local.views import load_views
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = sorted([*QUERIES.glob("*.sql"), *VIEWS.glob("*.sql")])
+PARAMETER_TYPES = {
+    "product": "text",
+    "from_us": "instant",
+    "to_us": "instant",
+    "interval_us": "duration",
+    "top": "count",
+}
+
+
+@pytest.fixture(params=FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def sql_file(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+@pytest.fixture(params=list_queries())
+def name(request: pytest.FixtureRequest) -> str:
+    value: str = request.param
+    return value
+
+
+def test_line_one_is_the_question(sql_file: Path) -> None:
+    assert re.fullmatch(r"-- [A-Z][^?]*\?", sql_file.read_text().splitlines()[0])
+
+
+def test_each_question_is_asked_once() -> None:
+    questions = [path.read_text().splitlines()[0] for path in FILES]
+    assert len(questions) == len(set(questions))
+
+
+@pytest.mark.parametrize("dialect", ["athena", "trino"])
+def test_it_is_one_statement_that_comes_back_the_same_from_its_own_dialect(sql_file: Path, dialect: str) -> None:
+    (statement,) = sqlglot.parse(sql_file.read_text(), read=dialect)
+    assert statement is not None
+    again = sqlglot.parse_one(statement.sql(dialect, comments=False), read=dialect)
+    assert statement.sql(dialect, comments=False) == again.sql(dialect, comments=False)
+
+
+def test_nothing_in_it_is_a_command_the_parser_gave_up_on(sql_file: Path) -> None:
+    (statement,) = sqlglot.parse(sql_file.read_text(), read="athena")
+    assert statement is not None
+    assert not list(statement.find_all(exp.Command))
+
+
+def test_a_division_is_an_exact_quotient_or_one_of_doubles(sql_file: Path) -> None:
+    """Anything else is truncated between integers in Athena, and a double in DuckDB."""
+    (statement,) = sqlglot.parse(sql_file.read_text(), read="athena")
+    assert statement is not None
+    for division in statement.find_all(exp.Div):
+        assert division.parent is not None
+        doubles = [cast for cast in division.find_all(exp.Cast) if cast.to.this == exp.DType.DOUBLE]
+        assert is_exact_quotient(division.parent) or doubles, division.sql("athena")
+
+
+def test_parameters_are_declared_where_they_are_used_and_nowhere_else(name: str) -> None:
+    query = load_query(name)
+    used = {placeholder.name for placeholder in sqlglot.parse_one(query.sql, read="athena").find_all(exp.Placeholder)}
+    assert used == {parameter.placeholder for parameter in query.parameters}
+    assert len(used) == len(query.parameters)
+
+
+def test_a_parameter_has_one_type_in_all_files_and_a_default_that_decodes(name: str) -> None:
+    for parameter in load_query(name).parameters:
+        assert PARAMETER_TYPES[parameter.placeholder] == parameter.type
+        decode_value(parameter, parameter.default)
+
+
+def test_declarations_stand_right_under_the_question(name: str) -> None:
+    query = load_query(name)
+    lines = query.sql.splitlines()[1 : 1 + len(query.parameters)]
+    assert [parameter.placeholder for parameter in query.parameters] == [
+        line.split()[1].removeprefix(":") for line in lines
+    ]
+
+
+def test_every_query_answers_on_an_empty_lake(name: str, tmp_path: Path) -> None:
+    with open_lake(tmp_path) as lake:
+        assert not run_query(lake, load_query(name), {}).rows
+
+
+def test_a_query_with_its_values_is_athena_sql_without_placeholders_or_views(name: str) -> None:
+    planned = plan_query(load_query(name), {})
+    again = sqlglot.parse_one(planned.sql("athena"), read="athena")
+    assert not list(again.find_all(exp.Placeholder))
+    names = {table.name for table in again.find_all(exp.Table)} - {cte.alias for cte in again.find_all(exp.CTE)}
+    assert names - {""} <= {"processed", "errors"}
+
+
+def test_columns_have_no_bare_names_of_clocks_or_sides(name: str, tmp_path: Path) -> None:
+    with open_lake(tmp_path) as lake:
+        columns = run_query(lake, load_query(name), {}).columns
+    assert not {"side", "time", "timestamp", "size", "data"} & set(columns)
+    assert len(columns) == len(set(columns))
+
+
+def test_no_column_is_of_a_type_that_athena_has_not(name: str, tmp_path: Path) -> None:
+    """DuckDB's sums of integers are 128 bits wide (here: decimals without places); Athena's are not, so a file casts or counts."""
+    with open_lake(tmp_path) as lake:
+        schema = run_query(lake, load_query(name), {}).table.schema
+    assert not [field for field in schema if pa.types.is_decimal(field.type) and field.type.scale == 0]
+
+
+@pytest.mark.parametrize("view", sorted(path.stem for path in VIEWS.glob("*.sql")))
+def test_a_view_names_its_columns_and_its_hour(view: str, tmp_path: Path) -> None:
+    assert not any(isinstance(column, exp.Star) for column in load_views()[view].select.selects)
+    with open_lake(tmp_path) as lake:
+        columns = [row[0] for row in lake.connection.execute(f"DESCRIBE {view}").fetchall()]
+    assert "lake_hour" in columns
+    assert len(columns) == len(set(columns))
