@@ -43,7 +43,7 @@ DUCKDB_MACROS: Final = (
       + CAST(digits % {_E18} AS DECIMAL(18, 0)) * CAST('0.000000000000000001' AS DECIMAL(18, 18))
     """,
     # n has 18 decimals, d has 8: n / d with 18 is n * 10^8 / d over integers. The remainder is below d, so nothing overflows
-    # for divisors under 10^22, and beyond that DuckDB says so. A half is rounded away from zero, as in Athena.
+    # for divisors under 10^20, and beyond that DuckDB says so. A half is rounded away from zero, as in Athena.
     f"""
     CREATE MACRO divide_digits(n, d) AS CASE
       WHEN d = 0 THEN error('Division by zero')

@@ -1,0 +1,62 @@
+"""Views written into a query, and the bound on the hours it reads."""
+
+# the expected value stands on the left
+
+from __future__ import annotations
+
+import pytest
+from sqlglot import exp
+
+from local.dialect import parse_select
+from local.views import bound_hours, expand_views, load_views, table_names
+
+
+def names(sql: str) -> set[str]:
+    return table_names(expand_views(parse_select(sql))) - {""}
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT * FROM ticks", {"processed"}),
+        ("SELECT * FROM refusals", {"processed", "errors"}),
+        ("SELECT * FROM ticks AS a JOIN gaps AS b ON a.product_id = b.product_id", {"processed"}),
+        ("SELECT (SELECT count(*) FROM ticks) AS x", {"processed"}),
+        ("WITH ticks AS (SELECT 1 AS x) SELECT * FROM ticks", set()),
+        ("WITH mine AS (SELECT * FROM ticks) SELECT * FROM mine", {"processed"}),
+        ("SELECT * FROM other.ticks", set()),
+        ("SELECT 1 AS ticks", set()),
+    ],
+)
+def test_a_query_reads_tables_once_its_views_are_written_out(sql: str, expected: set[str]) -> None:
+    assert expected == names(sql)
+
+
+def test_a_view_keeps_the_name_it_had_in_the_query() -> None:
+    expanded = expand_views(parse_select("SELECT ticks.price, t.price FROM ticks CROSS JOIN ticks AS t"))
+    assert {"ticks", "t"} <= {subquery.alias for subquery in expanded.find_all(exp.Subquery)}
+
+
+def test_the_query_itself_is_left_as_it_was() -> None:
+    query = parse_select("SELECT * FROM ticks")
+    expand_views(query)
+    assert "SELECT * FROM ticks" == query.sql("athena")
+
+
+def test_the_bound_stands_on_every_scan_and_below_every_window() -> None:
+    sql = bound_hours(
+        expand_views(parse_select("SELECT * FROM ticks JOIN coverage USING (product_id)")), first_hour="2026/11/23/01"
+    ).sql("athena")
+    assert (
+        2
+        == sql.count("FROM processed")
+        == sql.count("(SELECT * FROM processed WHERE lake_hour >= '2026/11/23/01') AS processed")
+    )
+
+
+def test_views_that_other_views_are_made_of_come_first() -> None:
+    seen: set[str] = set()
+    for name, view in load_views().items():
+        assert not (table_names(view.select) & load_views().keys()) - seen
+        seen.add(name)
+    assert {"ticks", "gaps", "coverage", "sessions", "refusals"} == seen
