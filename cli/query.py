@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import re
+import sys
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FORMATS: Final = ("table", "csv", "json", "parquet")
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+# What steers a terminal: C0, DEL and C1, and Unicode's separators and directions.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 # Wide enough that nothing is folded where no terminal sets a width.
 _NO_TERMINAL_COLUMNS: Final = 1000
 
@@ -136,7 +138,8 @@ def _write_answer(result: Result, form: str, output: Path | None) -> None:
         elif form == "table" and output is None:
             print_result(result, Console())
         elif output is None:
-            click.echo(_encode(result, form), nl=False)
+            text = _encode(result, form)
+            click.echo("\n".join(map(_printable, text.split("\n"))) if sys.stdout.isatty() else text, nl=False)
         else:
             output.write_text(_encode(result, form), encoding="utf-8", newline="")
     except OSError as error:
@@ -175,7 +178,7 @@ def print_result(result: Result, console: Console) -> None:
 
 
 def _printable(text: str) -> str:
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def encode_cell(cell: Any) -> str:

@@ -1,6 +1,5 @@
 """A lake's marker and its tables in DuckDB."""
 
-# ruff: noqa: SIM300  # the expected value stands on the left
 from __future__ import annotations
 
 import json
