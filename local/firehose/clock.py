@@ -26,6 +26,10 @@ class Clock(Protocol):
         """Seconds that a thread should sleep for this deadline; None: until it is woken."""
         ...
 
+    def pause(self, seconds: float) -> None:
+        """Let this much time pass on the caller's thread."""
+        ...
+
     def on_turn(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever the clock jumps."""
         ...
@@ -44,6 +48,10 @@ class SystemClock:
     def wait_s(self, deadline_ms: int) -> float | None:
         """Seconds until the deadline; at least a millisecond, so that a sleeper does not spin."""
         return max(0.001, deadline_ms / 1000 - (self._epoch_s + time.monotonic()))
+
+    def pause(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
 
     def on_turn(self, wake: Callable[[], None]) -> None:
         """Nothing to do: this clock never jumps."""
@@ -64,6 +72,9 @@ class ManualClock:
     def wait_s(self, deadline_ms: int) -> float | None:  # noqa: ARG002 -- this clock reaches no deadline by waiting
         """None: wait until somebody turns the clock."""
         return None
+
+    def pause(self, seconds: float) -> None:
+        """No wait: whoever turns this clock decides what time it is."""
 
     def on_turn(self, wake: Callable[[], None]) -> None:
         """Have `wake` called after each turn."""

@@ -8,11 +8,12 @@ Source: Amazon Data Firehose API reference, DeliveryStreamDescription; echoed La
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from local.firehose.config import MIB, StreamConfig
 
 Tree = Mapping[str, Any]
+DESTINATION_ID: Final = "destinationId-000000000001"
 _CONFIGURATION, _DESCRIPTION = "S3BackupConfiguration", "S3BackupDescription"
 
 
@@ -26,9 +27,7 @@ def describe_stream(config: StreamConfig, *, created_ms: int, updated_ms: int | 
         "DeliveryStreamEncryptionConfiguration": _encryption(config),
         "VersionId": str(config.version),
         "CreateTimestamp": created_ms / 1000,
-        "Destinations": [
-            {"DestinationId": "destinationId-000000000001", "ExtendedS3DestinationDescription": _destination(config)}
-        ],
+        "Destinations": [{"DestinationId": DESTINATION_ID, "ExtendedS3DestinationDescription": _destination(config)}],
         "HasMoreDestinations": False,
     }
     if updated_ms is not None:

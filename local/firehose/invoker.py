@@ -116,7 +116,11 @@ class InProcessInvoker:
 
     def __call__(self, invoke: Invoke) -> Answered:
         """One invocation's outcome."""
-        self.prepare(invoke.transform)
+        try:
+            self.prepare(invoke.transform)
+        except HandlerMissing as missing:
+            # A stream made by a call may name a function that nobody has: AWS finds out when it invokes it.
+            return Answered(error_code="Lambda.ResourceNotFound", message=str(missing))
         event = encode_event(invoke)
         if len(event) > PAYLOAD_LIMIT_BYTES:
             return Answered(error_code="Lambda.InvocationFailure", message=_too_large("event", len(event)))

@@ -10,7 +10,7 @@ Refuses to know: HTTP, quotas. Clock: the rim's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from local.firehose.errors import EngineError, StoreFailed
 if TYPE_CHECKING:
     from local.firehose.clock import Clock
     from local.firehose.counters import EngineSnapshot
+    from local.firehose.metrics import Statistics
     from local.firehose.store import Store
 
 Report = Callable[[StreamEngine, int], None]
@@ -105,19 +106,12 @@ class StreamRunner:
         """Start the thread."""
         self._thread.start()
 
-    def put(self, records: Sequence[bytes]) -> None:
+    def tell(self, report: Report) -> None:
         """
-        Hand accepted records to the core.
+        Tell the core something under its lock: accepted records, a new configuration.
 
         Raises: StreamBroken.
         """
-        with self._changed:
-            self._check()
-            self._engine.accept(records, self._clock.now_ms())
-            self._changed.notify()
-
-    def tell(self, report: Report) -> None:
-        """Tell the core anything else, under the lock."""
         with self._changed:
             self._check()
             report(self._engine, self._clock.now_ms())
@@ -127,6 +121,17 @@ class StreamRunner:
         """The books now; from any thread."""
         with self._changed:
             return self._engine.snapshot(self._clock.now_ms())
+
+    def statistics(self, metric: str) -> tuple[Statistics, ...]:
+        """One metric, a minute at a time; from any thread."""
+        with self._changed:
+            return self._engine.metrics.statistics(metric)
+
+    def abandon(self) -> None:
+        """End the thread as soon as it has finished what it is doing; what is buffered is dropped."""
+        with self._changed:
+            self._ending = "drop"
+            self._changed.notify()
 
     def wake(self) -> None:
         """Have the thread look at the clock again."""

@@ -2,8 +2,8 @@
 Firehose's HTTP protocol (JSON 1.1) on loopback, so that boto3 and any other Firehose client can be pointed here.
 
 Laws: binds 127.0.0.1 only unless told otherwise; signatures are NOT verified, so it must never face a network; an answer goes out only
-after the core has the records. `snapshot` may be called from any thread.
-Refuses to know: what the calls mean (service), how streams work (engine).
+after the core has the records. `snapshot` and `statistics` may be called from any thread.
+Refuses to know: what the calls mean (service, control), how streams work (engine).
 Source: Smithy, "AWS JSON 1.1 protocol"; Amazon Data Firehose API reference, "Common Errors".
 """
 
@@ -11,30 +11,36 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
 import orjson
 from aiohttp import web
 
 from local.firehose.clock import Clock, SystemClock
+from local.firehose.control import StreamControl
 from local.firehose.conversion import convert_records
 from local.firehose.errors import CallRefused
+from local.firehose.faults import Faults, FaultyInvoker, FaultyStore
 from local.firehose.guesses import Guesses
+from local.firehose.properties import Catalogue
 from local.firehose.runner import Hands, StreamBroken
 from local.firehose.service import FirehoseService
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from local.firehose.config import LambdaConfig, StreamConfig
     from local.firehose.counters import EngineSnapshot
     from local.firehose.effects import Answered, Invoke
+    from local.firehose.metrics import Statistics
+    from local.firehose.quota import QuotaLimits
     from local.firehose.store import Store
 
-_TARGET = "Firehose_20150804."
-_CONTENT_TYPE = "application/x-amz-json-1.1"
-_BODY_LIMIT_BYTES = 16 * 1_048_576  # above 4 MiB of records in base64, and any sane configuration
+_TARGET: Final = "Firehose_20150804."
+_CONTENT_TYPE: Final = "application/x-amz-json-1.1"
+_BODY_LIMIT_BYTES: Final = 16 * 1_048_576  # above 4 MiB of records in base64, and any sane configuration
+_PUTS: Final = frozenset({"PutRecord", "PutRecordBatch"})
 
 
 class Invoker(Protocol):
@@ -53,6 +59,7 @@ class FirehoseServer:
     """
     Delivery streams behind an endpoint.
 
+    `limits_of` gives each stream its Direct PUT quota (None: no quota); `faults` may be changed while it runs.
     Caller must await `start` before use and `stop` at the end; `stop(flush=True)` delivers everything that is buffered.
     """
 
@@ -65,22 +72,47 @@ class FirehoseServer:
         clock: Clock | None = None,
         seed: int = 0,
         guesses: Guesses | None = None,
+        faults: Faults | None = None,
+        limits_of: Callable[[StreamConfig], QuotaLimits | None] = lambda _: None,
+        catalogue: Catalogue | None = None,
+        region: str = "us-east-1",
+        account: str = "000000000000",
         host: str = "127.0.0.1",
     ) -> None:
         self._configs = tuple(streams)
         self._invoker = invoker
         self._host = host
-        hands = Hands(
-            invoke=invoker, convert=lambda convert: convert_records(convert.bodies, convert.conversion), store=store
-        )
-        account = streams[0].account if streams else "000000000000"
+        self.faults = faults or Faults(seed=seed)
+        self.clock = clock or SystemClock()
         self.service = FirehoseService(
-            hands=hands,
-            clock=clock or SystemClock(),
+            hands=Hands(
+                invoke=FaultyInvoker(invoker, self.faults, self.clock.pause),
+                convert=lambda convert: convert_records(convert.bodies, convert.conversion),
+                store=FaultyStore(store, self.faults),
+            ),
+            clock=self.clock,
             random=Random(seed),  # noqa: S311 -- names and back-off, no secrets
             guesses=guesses or Guesses(),
-            account=account,
+            faults=self.faults,
+            limits_of=limits_of,
+            account=streams[0].account if streams else account,
         )
+        region = streams[0].region if streams else region
+        control = StreamControl(self.service, catalogue or Catalogue(tables={}, functions={}), region=region)
+        self._calls: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
+            "CreateDeliveryStream": control.create,
+            "DeleteDeliveryStream": control.delete,
+            "DescribeDeliveryStream": control.describe,
+            "ListDeliveryStreams": control.list_streams,
+            "ListTagsForDeliveryStream": control.list_tags,
+            "PutRecord": self.service.put_record,
+            "PutRecordBatch": self.service.put_record_batch,
+            "StartDeliveryStreamEncryption": control.start_encryption,
+            "StopDeliveryStreamEncryption": control.stop_encryption,
+            "TagDeliveryStream": control.tag,
+            "UntagDeliveryStream": control.untag,
+            "UpdateDestination": control.update,
+        }
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> str:
@@ -92,12 +124,13 @@ class FirehoseServer:
         for config in self._configs:
             if config.transform is not None:
                 self._invoker.prepare(config.transform)
-            self.service.host(config)
         app = web.Application(client_max_size=_BODY_LIMIT_BYTES)
         app.router.add_post("/", self._answer)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, port).start()
+        for config in self._configs:
+            self.service.host(config)
         host, bound = self._runner.addresses[0][:2]
         return f"http://{host}:{bound}"
 
@@ -112,14 +145,43 @@ class FirehoseServer:
         """One stream's books now; from any thread. Raises: KeyError."""
         return self.service.snapshot(stream)
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    def statistics(self, stream: str, metric: str) -> tuple[Statistics, ...]:
+        """One of AWS's metrics, a minute at a time; from any thread. Raises: KeyError."""
+        return self.service.statistics(stream, metric)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             operation = _operation(request.headers.get("X-Amz-Target", ""))
-            return _respond(200, self.service.call(operation, _decode(await request.read())))
+            tree = _decode(await request.read())
+            if operation in _PUTS:
+                return await self._answer_put(request, operation, tree)
+            return self._respond(operation, tree)
         except CallRefused as refused:
-            return _respond(refused.http_status, {"__type": refused.code, "message": refused.message, **refused.fields})
+            return _response(
+                refused.http_status, {"__type": refused.code, "message": refused.message, **refused.fields}
+            )
         except StreamBroken as broken:
-            return _respond(500, {"__type": "InternalFailure", "message": str(broken)})
+            return _response(500, {"__type": "InternalFailure", "message": str(broken)})
+
+    async def _answer_put(self, request: web.Request, operation: str, tree: Mapping[str, Any]) -> web.StreamResponse:
+        """A put, with the faults that only a connection can have."""
+        if self.faults.strike("reset"):
+            return _cut(request)
+        slow = self.faults.strike("slow")
+        if slow is not None:
+            await asyncio.sleep(slow.seconds)
+        lost = self.faults.strike("lost-answer")
+        answer = self._respond(operation, tree)
+        if lost is None:
+            return answer
+        await asyncio.sleep(lost.seconds)
+        return _cut(request)
+
+    def _respond(self, operation: str, tree: Mapping[str, Any]) -> web.Response:
+        call = self._calls.get(operation)
+        if call is None:
+            raise CallRefused("UnknownOperationException", f"The operation {operation} is not served here.")
+        return _response(200, call(tree))
 
 
 def _operation(target: str) -> str:
@@ -138,9 +200,16 @@ def _decode(body: bytes) -> dict[str, Any]:
     return tree
 
 
-def _respond(http_status: int, tree: Mapping[str, Any]) -> web.Response:
+def _response(http_status: int, tree: Mapping[str, Any]) -> web.Response:
     return web.Response(
         status=http_status,
         body=orjson.dumps(tree),
         headers={"Content-Type": _CONTENT_TYPE, "x-amzn-RequestId": str(uuid4())},
     )
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Cut the connection; the response is never sent."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from local.firehose.config import Column, StreamConfig, TableSchema
 from local.firehose.errors import SettingRefused, TemplateUnreadable
+from local.firehose.guesses import Guesses
 from local.firehose.intrinsics import Resolver, Surroundings, Tree, parse_template
 from local.firehose.properties import Catalogue, FunctionFacts, read_stream
+from local.firehose.validation import check_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,6 +152,7 @@ def _stream(resolver: Resolver, logical_id: str, catalogue: Catalogue) -> Stream
     if destination is None:
         raise resolver.unreadable(f"Resources.{logical_id}", "has no S3 destination, and the engine serves no other")
     try:
+        check_destination(destination, Guesses())
         return read_stream(
             name=resolver.name_of(logical_id, logical_id),
             arn=resolver.arn_of(logical_id, logical_id),
