@@ -9,6 +9,7 @@ Refuses to know: what the view shows, and where packs go.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING, Final, Protocol
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from producer.ledger import Receipt
     from producer.pipeline import Producer
+
+log = logging.getLogger(__name__)
 
 EXIT_DELIVERED: Final = 0
 EXIT_PENDING: Final = 3  # 1 is a fault, 2 a usage error (click)
@@ -82,7 +85,7 @@ class _Signals:
         if self._taken > 1:
             click.echo("A second signal: ending at once. What is journaled stays journaled.", err=True)
             os._exit(EXIT_CUT_SHORT)
-        click.echo(f"{number.name}: stopping; what is pending is delivered first. Again to end at once.", err=True)
+        log.warning("%s: stopping; what is pending is delivered first. Again to end at once.", number.name)
         self._producer.stop(number.name)
 
 
