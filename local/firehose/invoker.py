@@ -14,7 +14,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +123,7 @@ class InProcessInvoker:
             return Answered(error_code="Lambda.ResourceNotFound", message=str(missing))
         event = encode_event(invoke)
         if len(event) > PAYLOAD_LIMIT_BYTES:
-            return Answered(error_code="Lambda.InvocationFailure", message=_too_large("event", len(event)))
+            return Answered(error_code="Lambda.InvocationFailure", message=describe_excess("event", len(event)))
         started_s = time.monotonic()
         answered = self._run(invoke, event, started_s)
         taken_s = time.monotonic() - started_s
@@ -140,7 +140,7 @@ class InProcessInvoker:
             return Answered(error_code="Lambda.FunctionError")
         if len(payload) > PAYLOAD_LIMIT_BYTES:
             # Lambda itself answers a function error (Function.ResponseSizeTooLarge) here.
-            return Answered(error_code="Lambda.FunctionError", message=_too_large("response", len(payload)))
+            return Answered(error_code="Lambda.FunctionError", message=describe_excess("response", len(payload)))
         return Answered(payload=payload)
 
 
@@ -159,5 +159,14 @@ def lambda_context(invoke: Invoke, started_s: float) -> LambdaContext:
     )
 
 
-def _too_large(what: str, payload_bytes: int) -> str:
+def describe_context(invoke: Invoke) -> dict[str, object]:
+    """The same for a function in another process, with its time-out instead of a deadline."""
+    context = asdict(lambda_context(invoke, 0))
+    return {name: value for name, value in context.items() if name != "deadline_s"} | {
+        "timeout_s": invoke.transform.timeout_s
+    }
+
+
+def describe_excess(what: str, payload_bytes: int) -> str:
+    """The sentence for a payload over the limit."""
     return f"The {what} has {payload_bytes} bytes; a synchronous invocation carries at most {PAYLOAD_LIMIT_BYTES}."

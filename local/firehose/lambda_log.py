@@ -71,15 +71,6 @@ class LambdaLog(logging.Handler):
         with self._sums_lock:
             return dict(self._sums)
 
-    def by_dimension(self, metric: str, dimension: str) -> Mapping[str, float]:
-        """One metric's sums by the values of one of its dimensions."""
-        found: dict[str, float] = defaultdict(float)
-        for (name, dimensions), amount in self.sums().items():
-            value = dict(dimensions).get(dimension)
-            if name == metric and value is not None:
-                found[value] += amount
-        return dict(found)
-
     def __enter__(self) -> Self:
         self.attach()
         return self

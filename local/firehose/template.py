@@ -19,7 +19,7 @@ from local.firehose.properties import Catalogue, FunctionFacts, read_stream
 from local.firehose.validation import check_destination
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _LAMBDA_TIMEOUT_S, _LAMBDA_MEMORY_MIB = 3, 128  # AWS::Lambda::Function: defaults
@@ -57,6 +57,22 @@ def read_template(
         standins=standins or {},
         surroundings=surroundings or Surroundings(),
     )
+
+
+def plan_standins(path: Path, given: Mapping[str, str], candidates: Sequence[str]) -> Mapping[str, str]:
+    """For each parameter that has neither a default nor a given value, the first candidate that its own rules allow."""
+    declared = parse_template(path.read_text(encoding="utf-8"), template=path.name).get("Parameters") or {}
+    missing = {name: rules for name, rules in declared.items() if name not in given and "Default" not in rules}
+    found = {name: [value for value in candidates if _fits(name, value, rules)] for name, rules in missing.items()}
+    return {name: values[0] for name, values in found.items() if values}
+
+
+def _fits(name: str, value: str, rules: Mapping[str, Tree]) -> bool:
+    try:
+        _check_parameter(name, value, rules, "")
+    except TemplateUnreadable:
+        return False
+    return True
 
 
 def resolve_template(
