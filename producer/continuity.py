@@ -37,11 +37,12 @@ class Edge:
     event_time: str | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Hole:
     """
     Trade ids first..last of a product did not arrive; `missing` is what of them is still not there.
 
+    `expected` is how many were missing when the hole was found: fewer than the range holds where polling saw some of them.
     `before` and `after` are the trades on either side; `after` has no event time where only a heartbeat told of it.
     """
 
@@ -51,16 +52,11 @@ class Hole:
     before: Edge
     after: Edge
     reason: GapReason
-    missing: IntervalSet = field(default_factory=IntervalSet)
+    missing: IntervalSet
+    expected: int = field(init=False)
 
     def __post_init__(self) -> None:
-        if not self.missing:
-            self.missing.add(self.first, self.last)
-
-    @property
-    def expected(self) -> int:
-        """How many ids the hole had when it was found."""
-        return self.last - self.first + 1
+        self.expected = len(self.missing)
 
 
 class Next:
@@ -98,6 +94,7 @@ class Continuity:
         self._last: dict[str, tuple[int, str | None]] = {}
         self._suspect: dict[str, GapReason] = {}
         self._open: dict[str, list[Hole]] = {}
+        self._polled: dict[str, IntervalSet] = {}
 
     def observe(self, product_id: str, trade_id: int, event_time: str | None) -> Step:
         """What this trade says about those before it."""
@@ -111,6 +108,28 @@ class Continuity:
             return self._look_back(product_id, trade_id)
         return self._jump(product_id, last, Edge(trade_id, event_time), known=trade_id - 1)
 
+    def note_polled(self, product_id: str, trade_id: int, event_time: str) -> bool:
+        """
+        A trade that REST polling saw while the websocket was down; True if it is new.
+
+        It moves nothing: the hole that the outage leaves is one hole, named when the websocket is back (or by `settle_polled`),
+        without the trades that were polled.
+        """
+        last = self._last.get(product_id)
+        if last is None:
+            self._last[product_id] = (trade_id, event_time)
+            return True
+        polled = self._polled.setdefault(product_id, IntervalSet())
+        if trade_id <= last[0] or trade_id in polled:
+            return False
+        polled.add(trade_id, trade_id)
+        return True
+
+    def settle_polled(self, product_id: str) -> Step:
+        """Name the hole up to the newest polled trade now, without waiting for the websocket."""
+        newest = max((last for _, last in self._polled.get(product_id, ())), default=0)
+        return self.observe(product_id, newest, None) if newest else REPEAT
+
     def reach(self, product_id: str, trade_id: int) -> Jump | None:
         """
         Something other than the trade itself (a heartbeat, a REST answer) proves that trade `trade_id` happened.
@@ -120,18 +139,26 @@ class Continuity:
         last = self._last.get(product_id)
         if last is None or trade_id <= last[0]:
             return None
-        return self._jump(product_id, last, Edge(trade_id, None), known=trade_id)
+        step = self._jump(product_id, last, Edge(trade_id, None), known=trade_id)
+        return step if isinstance(step, Jump) else None
 
-    def _jump(self, product_id: str, last: tuple[int, str | None], after: Edge, *, known: int) -> Jump:
+    def _jump(self, product_id: str, last: tuple[int, str | None], after: Edge, *, known: int) -> Jump | Next:
+        self._last[product_id] = (after.trade_id, after.event_time)
+        reason = self._suspect.pop(product_id, "dropped_by_exchange")
+        missing = IntervalSet([(last[0] + 1, known)])
+        for first, last_polled in self._polled.pop(product_id, ()):
+            missing.remove(first, last_polled)
+        if not missing:
+            return NEXT
         hole = Hole(
             product_id=product_id,
             first=last[0] + 1,
             last=known,
             before=Edge(*last),
             after=after,
-            reason=self._suspect.pop(product_id, "dropped_by_exchange"),
+            reason=reason,
+            missing=missing,
         )
-        self._last[product_id] = (after.trade_id, after.event_time)
         self._open.setdefault(product_id, []).append(hole)
         return Jump(hole)
 
@@ -165,6 +192,7 @@ class Continuity:
         return {
             "last": {product_id: list(last) for product_id, last in self._last.items()},
             "open": [_hole_to_memory(hole) for hole in self.open_holes()],
+            "polled": {product_id: [list(each) for each in ids] for product_id, ids in self._polled.items()},
         }
 
     @classmethod
@@ -173,6 +201,8 @@ class Continuity:
         continuity = cls()
         for product_id, (trade_id, event_time) in memory.get("last", {}).items():
             continuity._last[product_id] = (trade_id, event_time)
+        for product_id, ids in memory.get("polled", {}).items():
+            continuity._polled[product_id] = IntervalSet((first, last) for first, last in ids)
         for hole in memory.get("open", ()):
             continuity._open.setdefault(hole["product_id"], []).append(_hole_from_memory(hole))
         return continuity
@@ -187,11 +217,12 @@ def _hole_to_memory(hole: Hole) -> dict[str, Any]:
         "after": [hole.after.trade_id, hole.after.event_time],
         "reason": hole.reason,
         "missing": [list(each) for each in hole.missing],
+        "expected": hole.expected,
     }
 
 
 def _hole_from_memory(memory: dict[str, Any]) -> Hole:
-    return Hole(
+    hole = Hole(
         product_id=memory["product_id"],
         first=memory["first"],
         last=memory["last"],
@@ -200,3 +231,5 @@ def _hole_from_memory(memory: dict[str, Any]) -> Hole:
         reason=memory["reason"],
         missing=IntervalSet((first, last) for first, last in memory["missing"]),
     )
+    hole.expected = memory["expected"]
+    return hole

@@ -5,6 +5,7 @@ Every error the producer raises on purpose, by whose fault it is and whether try
     ├── SettingsError        ours: a setting is wrong; stop at start
     ├── FeedLost             peer: the connection ended or fell silent; reconnect
     ├── FeedRefused          peer: the exchange said no; say what to change, try again later
+    ├── BodyUnreadable       peer: a REST answer says nothing we understand; count it, ask again later
     ├── DeliveryFailed       cloud: one PutRecordBatch call gave no answer by index
     │   ├── DeliveryThrottled   again, later and slower
     │   ├── DeliveryAmbiguous   again; it may have been stored, so a duplicate is possible
@@ -69,6 +70,19 @@ class FeedRefused(TicklakeError):  # noqa: N818
     def __str__(self) -> str:
         because = f": {self.reason}" if self.reason else ""
         return f"{self.url} refused: {self.message}{because}. Check the product ids; it will be tried again."
+
+
+class BodyUnreadable(TicklakeError):  # noqa: N818
+    """A REST body that cannot be understood."""
+
+    def __init__(self, *, what: str, why: str, head: str) -> None:
+        self.what = what
+        self.why = why
+        self.head = head[:80]
+        super().__init__(what, why, head[:80])
+
+    def __str__(self) -> str:
+        return f"The exchange's answer about {self.what} cannot be read: {self.why}. It begins {self.head!r}."
 
 
 class DeliveryFailed(TicklakeError):  # noqa: N818

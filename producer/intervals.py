@@ -60,19 +60,33 @@ class IntervalSet:
 
     def remove(self, first: int, last: int) -> int:
         """Take first..last out; returns how many numbers were in. An empty range takes nothing."""
+        return sum(b - a + 1 for a, b in self.take(first, last))
+
+    def take(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Take first..last out; returns the ranges that were in."""
         if last < first:
-            return 0
+            return []
         low = bisect_left(self._lasts, first)
         high = bisect_right(self._firsts, last)
         if low >= high:
-            return 0
-        held = sum(self._lasts[at] - self._firsts[at] + 1 for at in range(low, high))
-        left = (self._firsts[low], first - 1)
-        right = (last + 1, self._lasts[high - 1])
+            return []
+        taken = list(zip(self._firsts[low:high], self._lasts[low:high], strict=True))
+        left = (taken[0][0], first - 1)
+        right = (last + 1, taken[-1][1])
         kept = [(a, b) for a, b in (left, right) if a <= b]
         self._firsts[low:high] = [a for a, _ in kept]
         self._lasts[low:high] = [b for _, b in kept]
-        return held - sum(b - a + 1 for a, b in kept)
+        return [(max(a, first), min(b, last)) for a, b in taken]
+
+    @property
+    def lowest(self) -> int | None:
+        """The smallest number; None if there is none."""
+        return self._firsts[0] if self._firsts else None
+
+    @property
+    def highest(self) -> int | None:
+        """The largest number; None if there is none."""
+        return self._lasts[-1] if self._lasts else None
 
     def copy(self) -> IntervalSet:
         """An independent copy."""

@@ -130,3 +130,48 @@ def test_in_any_order_what_is_missing_is_what_did_not_come(order: list[int], los
     }
 
     assert set(range(1, 31)) - set(arrived) == missing
+
+
+def test_polled_trades_are_not_missing_and_the_outage_is_one_hole() -> None:
+    continuity = Continuity()
+    see(continuity, 100)
+    continuity.suspect("disconnected")
+    assert continuity.note_polled("A-B", 103, "t103")
+    assert not continuity.note_polled("A-B", 103, "t103")
+    assert not continuity.note_polled("A-B", 100, "t100")
+    assert continuity.note_polled("A-B", 106, "t106")
+    again = Continuity.from_memory(json.loads(json.dumps(continuity.to_memory())))
+    for each in (continuity, again):
+        (jump,) = see(each, 108)
+        assert isinstance(jump, Jump)
+        assert [(101, 102), (104, 105), (107, 107)] == list(jump.hole.missing)
+        assert (101, 107, 5) == (jump.hole.first, jump.hole.last, jump.hole.expected)
+
+
+def test_an_outage_whose_every_trade_was_polled_leaves_no_hole() -> None:
+    continuity = Continuity()
+    see(continuity, 100)
+    continuity.note_polled("A-B", 101, "t101")
+
+    assert [NEXT, NEXT] == see(continuity, 102, 103)
+    assert [] == continuity.open_holes()
+
+
+def test_a_long_outages_hole_can_be_named_before_the_websocket_is_back() -> None:
+    continuity = Continuity()
+    see(continuity, 100)
+    assert REPEAT == continuity.settle_polled("A-B")
+    continuity.note_polled("A-B", 105, "t105")
+    jump = continuity.settle_polled("A-B")
+
+    assert isinstance(jump, Jump)
+    assert [(101, 104)] == list(jump.hole.missing)
+    assert REPEAT == continuity.settle_polled("A-B")
+    assert [NEXT] == see(continuity, 106)
+
+
+def test_a_product_first_seen_by_polling_starts_there() -> None:
+    continuity = Continuity()
+
+    assert continuity.note_polled("A-B", 50, "t50")
+    assert [NEXT] == see(continuity, 51)

@@ -26,6 +26,7 @@ def test_it_holds_what_a_plain_set_would_hold(steps: list[tuple[bool, int, int]]
     assert len(truth) == len(held)
     assert all(number in held for number in truth)
     assert bool(truth) == bool(held)
+    assert (min(truth, default=None), max(truth, default=None)) == (held.lowest, held.highest)
 
 
 @given(RANGES)

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.continuity import Edge, Hole
+from producer.healing import RETRY_ABSENT_S, Healer, HealReceipt, Page
+from producer.intervals import IntervalSet
+from producer.rest import RestTrade
+
+
+def hole(first: int, last: int, product_id: str = "A-B") -> Hole:
+    return Hole(
+        product_id=product_id,
+        first=first,
+        last=last,
+        before=Edge(first - 1, None),
+        after=Edge(last + 1, None),
+        reason="disconnected",
+        missing=IntervalSet([(first, last)]),
+    )
+
+
+def trade(trade_id: int, event_time: str = "2026") -> RestTrade:
+    return RestTrade(trade_id, event_time, b"{}")
+
+
+def page_of(page: Page, available: set[int]) -> list[RestTrade]:
+    """What Coinbase's REST answers."""
+    below = sorted((each for each in available if each < page.after), reverse=True)
+    return [trade(each) for each in below[: page.limit]]
+
+
+def heal_all(healer: Healer, available: set[int], *, now: float = 0.0) -> tuple[list[HealReceipt], list[int], int]:
+    """Drive it to its end: receipts, ids fetched, pages asked for."""
+    receipts, fetched, pages = [], [], 0
+    while len(healer):
+        due = healer.next_due()
+        assert due is not None
+        now = max(now, due)
+        page = healer.next_page(now)
+        assert page is not None
+        pages += 1
+        trades = page_of(page, available)
+        wanted = [each.trade_id for each in healer.wanted(page, trades, too_old_before=None)]
+        fetched += wanted
+        receipt = healer.answered(page, trades, wanted, now)
+        if receipt:
+            receipts.append(receipt)
+    return receipts, fetched, pages
+
+
+def test_one_missing_trade_is_one_small_page() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(5, 5), 0.0)
+
+    assert Page("A-B", 6, 1) == healer.next_page(0.0)
+    assert healer.next_page(0.0) is None
+    receipt = healer.answered(Page("A-B", 6, 1), [trade(5)], [5], 0.0)
+    assert receipt is not None
+    assert ("healed", 1, 1, None) == (receipt.outcome, receipt.expected, receipt.fetched, receipt.why)
+
+
+def test_a_large_hole_takes_pages_of_a_thousand_from_the_newest_down() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(1_001, 3_500), 0.0)
+    (receipt,), fetched, pages = heal_all(healer, set(range(1, 5_000)))
+
+    assert "healed" == receipt.outcome
+    assert list(range(3_500, 1_000, -1)) == fetched
+    assert 3 == pages
+
+
+def test_what_rest_does_not_have_is_asked_for_again_then_named() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(10, 19), 0.0)
+    (receipt,), fetched, pages = heal_all(healer, set(range(1, 30)) - {12, 13, 17})
+
+    assert ("partly_healed", 7) == (receipt.outcome, receipt.fetched)
+    assert [(12, 13), (17, 17)] == list(receipt.hole.missing)
+    assert "the exchange's REST does not have them" == receipt.why
+    assert len(fetched) == len(set(fetched))
+    assert pages <= 1 + 2 * len(RETRY_ABSENT_S)
+
+
+def test_what_rest_gets_late_is_healed_on_a_later_try() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(10, 12), 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    assert healer.answered(page, [trade(9)], [], 0.0) is None
+    assert RETRY_ABSENT_S[0] == healer.next_due()
+    (receipt,), _, _ = heal_all(healer, set(range(1, 20)))
+
+    assert "healed" == receipt.outcome
+
+
+def test_an_empty_page_heals_nothing_and_ends() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(10, 12), 0.0)
+    (receipt,), _, _ = heal_all(healer, set())
+
+    assert ("unhealed", 0) == (receipt.outcome, receipt.fetched)
+
+
+def test_trades_beyond_the_bound_are_not_taken_and_said() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(1, 4_000), 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    trades = [trade(each, "2026" if each > 3_500 else "2025") for each in range(4_000, 3_000, -1)]
+    wanted = [each.trade_id for each in healer.wanted(page, trades, too_old_before="2025-06")]
+    receipt = healer.answered(page, trades, wanted, 0.0)
+
+    assert receipt is not None
+    assert ("partly_healed", 500, "older than the bound on healing") == (receipt.outcome, receipt.fetched, receipt.why)
+    assert [(1, 3_500)] == list(receipt.hole.missing)
+
+
+def test_a_trade_the_journal_had_no_room_for_is_asked_for_again() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(10, 12), 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    trades = page_of(page, {10, 11, 12})
+    assert healer.answered(page, trades, [12], 0.0) is None
+    (receipt,), fetched, _ = heal_all(healer, {10, 11, 12})
+
+    assert "healed" == receipt.outcome
+    assert [11, 10] == fetched
+
+
+def test_a_failed_page_waits_and_other_holes_go_on() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(10, 12), 0.0)
+    healer.add(hole(10, 12, "C-D"), 0.0)
+    healer.next_page(0.0)
+    healer.failed(0.0, 5.0)
+
+    assert Page("C-D", 13, 3) == healer.next_page(0.0)
+
+
+def test_a_product_that_rest_refuses_closes_its_hole() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(10, 12), 0.0)
+    healer.next_page(0.0)
+    receipt = healer.refused("HTTP 404")
+
+    assert receipt is not None
+    assert ("unhealed", "HTTP 404") == (receipt.outcome, receipt.why)
+    assert 0 == len(healer)
+
+
+def test_a_hole_filled_by_late_trades_while_its_page_is_out_gets_no_second_receipt() -> None:
+    healer = Healer(bound_s=1e9)
+    patient = hole(10, 12)
+    healer.add(patient, 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    for trade_id in (11, 10, 12):
+        patient.missing.remove(trade_id, trade_id)
+        healer.arrived_late(patient, trade_id)
+    trades = page_of(page, {10, 11, 12})
+
+    assert [] == healer.wanted(page, trades, too_old_before=None)
+    assert healer.answered(page, trades, [], 0.0) is None
+    assert healer.next_due() is None
+
+
+def test_an_answer_that_is_not_what_was_asked_for_is_harmless() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(10, 12), 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    trades = [trade(each) for each in (99, 13, 12, 12, 3)]
+
+    assert [12] == [each.trade_id for each in healer.wanted(page, trades, too_old_before=None)]
+
+
+def test_a_hole_with_every_other_trade_missing_is_healed_in_reasonable_work() -> None:
+    healer = Healer(bound_s=1e9)
+    healer.add(hole(1, 40_000), 0.0)
+    (receipt,), fetched, pages = heal_all(healer, set(range(1, 40_001, 2)))
+
+    assert 20_000 == len(fetched) == len(receipt.hole.missing)
+    assert pages < 150
+
+
+@given(st.integers(0, 10**6))
+def test_every_hole_ends_in_one_receipt_and_every_id_is_fetched_once_or_named(seed: int) -> None:
+    rng = random.Random(seed)
+    healer = Healer(bound_s=1e9)
+    holes, first = [], 1
+    for _ in range(rng.randint(1, 4)):
+        first += rng.randint(1, 500)
+        last = first + rng.choice([0, 1, 5, 999, 1000, 1001, 2500])
+        holes.append(hole(first, last))
+        first = last + 2
+    available = {each for each in range(1, first + 10) if rng.random() < rng.choice([0.0, 0.5, 0.99, 1.0])}
+    for each in holes:
+        healer.add(each, 0.0)
+    receipts, fetched, _ = heal_all(healer, available)
+    expected = {number for each in holes for number in range(each.first, each.last + 1)}
+    missing = {number for each in holes for a, b in each.missing for number in range(a, b + 1)}
+
+    assert sorted(map(id, holes)) == sorted(id(each.hole) for each in receipts)
+    assert len(fetched) == len(set(fetched))
+    assert expected & available == set(fetched)
+    assert expected - available == missing
