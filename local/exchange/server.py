@@ -51,7 +51,9 @@ log = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
 BATCH_TICKS: Final = 512  # at full speed: how many frames are made before the clients' buffers are looked at again
-CLOSE_WITHIN_S: Final = 10.0
+# A client that takes a backlog must find the goodbye behind it, so it gets long; whoever stops the server waits less.
+CLOSE_WITHIN_S: Final = 60.0
+STOP_WITHIN_S: Final = 5.0
 SLOW_CONSUMER_FRAMES: Final = 100_000  # guess: Coinbase says that a backlog ends in ErrSlowConsume, not how long
 # The lightest setting that is still deflate: Coinbase's level cannot be chosen either, and loopback saves nothing by it.
 DEFLATE: Final = ServerPerMessageDeflateFactory(
@@ -73,6 +75,7 @@ class _Client:
     outbox: deque[Action] = field(default_factory=deque)
     filled: asyncio.Event = field(default_factory=asyncio.Event)
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
+    frozen: bool = False
 
 
 class ExchangeServer:
@@ -179,7 +182,13 @@ class ExchangeServer:
             max_size=2**20,
         )
         self.ws_url = f"ws{secure}://{self._host}:{_port_of(self._websocket.sockets)}"
-        await self._start_rest(secure)
+        try:
+            await self._start_rest(secure)
+        except OSError:
+            self._websocket.close()
+            await self._websocket.wait_closed()
+            await self._rest.cleanup()
+            raise
         self._pump_task = asyncio.create_task(self._pump(), name="simulated exchange")
 
     def _open_exchange(self) -> Exchange:
@@ -205,14 +214,23 @@ class ExchangeServer:
         self.rest_url = f"http{secure}://{self._host}:{port}"
 
     async def stop(self) -> None:
-        """Close everything, clients with 1001; safe to call twice."""
+        """Close everything, clients with 1001 (those that do not answer in time without); safe to call twice."""
         if self._exchange is None or not self._websocket.is_serving():
             return
         self._pump_task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._pump_task
         self._websocket.close()
-        await self._websocket.wait_closed()
+        for client in self._clients.values():
+            if client.frozen:
+                client.socket.transport.abort()
+        try:
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await self._websocket.wait_closed()
+        except TimeoutError:
+            for client in list(self._clients.values()):
+                client.socket.transport.abort()
+            await self._websocket.wait_closed()
         await self._rest.cleanup()
 
     async def wait_finished(self) -> None:
@@ -257,12 +275,12 @@ class ExchangeServer:
 
     async def _write(self, client: _Client) -> None:
         """Send what the outbox holds, in order, for as long as the connection lives."""
-        outbox, socket = client.outbox, client.socket
+        outbox = client.outbox
         while True:
             while outbox:
                 action = outbox.popleft()
                 try:
-                    await _act(socket, action)
+                    await _act(client, action)
                 except ConnectionClosed:
                     outbox.clear()  # the core forgets this connection as soon as its reader ends
             client.filled.clear()
@@ -352,8 +370,9 @@ class ExchangeServer:
         )
 
 
-async def _act(socket: ServerConnection, action: Action) -> None:
-    """Do one thing to one websocket."""
+async def _act(client: _Client, action: Action) -> None:
+    """Do one thing to one client."""
+    socket = client.socket
     match action:
         case Send():
             await socket.send(action.frame, text=True)
@@ -362,8 +381,10 @@ async def _act(socket: ServerConnection, action: Action) -> None:
         case Close(code=int(code)):
             await socket.close(code, action.reason)
         case Freeze():
+            client.frozen = True
             socket.transport.pause_reading()
         case Thaw():
+            client.frozen = False
             socket.transport.resume_reading()
 
 
