@@ -2,7 +2,8 @@
 Journal to Firehose: read ahead a little, pack, put, settle, write down, again.
 
 Laws: one call at a time, in a thread of its own, so that the reader never waits for Firehose; refused packs go first in the next
-call, topped up with fresh ones; nothing is settled but by its index; every failure waits before the next try.
+call, topped up with fresh ones; nothing is settled but by its index; every failure waits before the next try; this session
+and those that earlier processes left share every call, so that neither starves.
 Refuses to know: where lines come from, and how packs, answers and waits are decided (packing, settlement, pacing).
 """
 
@@ -10,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
 
+from producer.calling import call_in_thread, wait_any
 from producer.errors import (
     AnswerMismatch,
     DeliveryAmbiguous,
@@ -22,22 +24,22 @@ from producer.errors import (
     DeliveryThrottled,
     JournalFull,
 )
-from producer.line import n_of
-from producer.packing import Pack, Waiting, plan_batch, plan_packs
-from producer.segment import Entry
+from producer.lane import Lane, share
+from producer.packing import Pack, plan_batch
 from producer.settlement import CONTENT_CODES, PutAnswer, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from producer.journal import Journal, SessionLog
+    from producer.journal import Journal
     from producer.ledger import Ledger
     from producer.pacing import Pace
 
 log = logging.getLogger(__name__)
 
-# Read from the journal and held for packing, per session: two full calls' worth, so that one can be made while one is out.
-WINDOW_BYTES: Final = 6 * 1024 * 1024
+# A checkpoint is written after every answered call; without answers (an outage) this often, because a restart reads again
+# every line since the last one.
+WRITE_DOWN_S: Final = 30.0
 _SAY_AGAIN_S: Final = 60.0
 
 
@@ -48,43 +50,11 @@ class Puts(Protocol):
         """One blocking call. Raises: DeliveryFailed."""
 
 
-class _Lane:
-    """One session's lines on their way: read, waiting to be packed, packed, to be sent again."""
+class Calls(Protocol):
+    """How a blocking call is made; producer.calling.call_in_thread is it."""
 
-    def __init__(self, log_: SessionLog, *, linger_s: float) -> None:
-        self.log = log_
-        self.linger_s = linger_s
-        self.waiting: list[Waiting] = []
-        self.again: list[Pack] = []
-        self.ready: list[Pack] = []
-        self._held_bytes = 0
-
-    def read_ahead(self, now: float) -> None:
-        room = WINDOW_BYTES - self._held_bytes
-        if room > 0:
-            entries = self.log.read(room)
-            self.waiting += [Waiting(entry, now) for entry in entries]
-            self._held_bytes += sum(len(entry.line) for entry in entries)
-
-    def plan(self, now: float, *, flush: bool) -> None:
-        plan = plan_packs(self.log.session, self.waiting, now=now, linger_s=0.0 if flush else self.linger_s)
-        for entry in plan.oversize:
-            self.log.refuse(entry, "line_too_long")
-        self._held_bytes -= sum(len(entry.line) for entry in plan.oversize)
-        self.ready += plan.packs
-        del self.waiting[: plan.taken]
-
-    def gone(self, pack: Pack) -> None:
-        """The pack was settled: it needs no more room."""
-        self._held_bytes -= len(pack.content)
-
-        (self.again if pack in self.again else self.ready).remove(pack)
-
-    def send_again(self, refused: Sequence[Pack]) -> None:
-        """Packs that were refused for now go ahead of those never sent, in their order."""
-        mine = [pack for pack in self.ready if pack in refused]
-        self.ready = [pack for pack in self.ready if pack not in refused]
-        self.again += mine
+    async def __call__(self, call: Callable[[], list[PutAnswer]], stop: asyncio.Event, /) -> list[PutAnswer] | None:
+        """What the call returns; None if `stop` came first."""
 
 
 class Delivery:
@@ -104,7 +74,9 @@ class Delivery:
         linger_s: float,
         remember: Callable[[], dict[str, object]],
         clock: Callable[[], float] = time.monotonic,
+        call: Calls = call_in_thread,
     ) -> None:
+        self.trouble = ""
         self._journal = journal
         self._firehose = firehose
         self._ledger = ledger
@@ -112,68 +84,101 @@ class Delivery:
         self._linger_s = linger_s
         self._remember = remember
         self._clock = clock
-        self._live = _Lane(journal.live, linger_s=linger_s)
-        self._old = [_Lane(each, linger_s=0.0) for each in journal.backlog]
-        self._flush = asyncio.Event()
+        self._call = call
+        self._live = Lane(journal.live, linger_s=linger_s)
+        self._old = [Lane(each, linger_s=0.0) for each in journal.backlog]
+        self._old_first = False
+        self._flush = False
+        self._hurry = asyncio.Event()
+        self._moved = asyncio.Event()
         self._stop = asyncio.Event()
+        self._ended = asyncio.Event()
         self._most_packs: int | None = None
+        self._suspects: dict[Pack, int] = {}
         self._said: tuple[str, float] = ("", 0.0)
-        self.trouble = ""
+        self._written_at = clock()
 
     async def run(self) -> None:
         """Deliver until `stop`; lines wait in packs up to the linger time."""
-        while not self._stop.is_set():
-            batch = self._next_batch()
-            wait_s = await self._send(batch) if batch else self._idle_s()
-            if wait_s:
-                await _wait_any(wait_s, self._stop, None if batch else self._flush)
+        try:
+            while not self._stop.is_set():
+                batch = self._next_batch()
+                wait_s = await self._send(batch) if batch else self._idle_s()
+                if self._clock() - self._written_at >= WRITE_DOWN_S:
+                    self.write_down()
+                self._moved.set()
+                if wait_s:
+                    await wait_any(wait_s, self._stop, self._hurry)
+                    self._hurry.clear()
+        finally:
+            self._ended.set()
 
     async def drain(self, deadline: float) -> bool:
         """
-        Deliver everything pending now, without linger; False if the deadline came first.
+        Deliver everything pending now, without linger; False if the deadline came first, or `run` has ended.
 
-        Caller must: append nothing meanwhile that it wants to see waited for beyond the deadline.
+        Clock: `deadline` is of the clock given. Caller must: append nothing meanwhile that it wants to see waited for beyond it.
         """
-        self._flush.set()
-        while self._pending and self._clock() < deadline and not self._stop.is_set():
-            await _wait_any(min(0.05, deadline - self._clock()), self._stop)
-        self._flush.clear()
+        self._flush = True
+        self._pace.hurry()
+        self._hurry.set()
+        while self._pending and not self._stop.is_set() and not self._ended.is_set():
+            left_s = deadline - self._clock()
+            if left_s <= 0:
+                break
+            self._moved.clear()
+            await wait_any(left_s, self._moved, self._stop, self._ended)
+        self._flush = False
         return not self._pending
-
-    @property
-    def _pending(self) -> int:
-        return self._journal.pending + self._journal.backlog_pending
 
     def stop(self) -> None:
         """Make `run` return; a call that is out is left to itself, its lines stay pending."""
         self._stop.set()
 
+    def oldest_pending(self) -> bytes | None:
+        """The oldest line that is neither delivered nor refused, of those read so far."""
+        heads = [line for lane in self._lanes() if (line := lane.oldest()) is not None]
+        return heads[-1] if heads else None  # sessions stand oldest last
+
+    @property
+    def _pending(self) -> int:
+        return self._journal.pending + self._journal.backlog_pending
+
     def _idle_s(self) -> float:
         return min(0.5, max(0.02, self._linger_s / 10))
 
+    def _lanes(self) -> list[Lane]:
+        """This session's, then those left behind, newest first."""
+        return [self._live, *reversed(self._old)]
+
     def _next_batch(self) -> list[Pack]:
-        """The packs of the next call: what was refused first, then half for this session, half for what others left."""
+        """The packs of the next call: half for this session, half for the oldest one left behind that can be read."""
         now = self._clock()
-        lanes = [self._live, *self._old[:1]]
-        for lane in lanes:
-            lane.read_ahead(now)
-            lane.plan(now, flush=self._flush.is_set())
+        lanes = [self._live]
+        self._live.advance(now, flush=self._flush)
+        for lane in self._old:
+            lane.advance(now, flush=True)
+            if lane.packs:
+                lanes.append(lane)
+                break
+        if self._old_first:  # where a call has room for one pack only, they take turns
+            lanes.reverse()
         room = self._pace.body_bytes
-        first = [pack for lane in lanes for pack in lane.again]
-        fresh = _share([lane.ready for lane in lanes], room)
-        packs = first + fresh
+        packs = share([lane.packs for lane in lanes], room)
         return packs[: min(plan_batch(packs, max_body_bytes=room), self._most_packs or len(packs))]
 
     async def _send(self, batch: list[Pack]) -> float:
         """One call and its settlement; returns how long to wait before the next."""
+        self._ledger.quota.note(len(batch), sum(len(pack.content) for pack in batch), self._clock())
         try:
-            answers = await _in_thread(self._firehose.put, batch, self._stop)
-            if answers is None:
-                return 0.0  # stopped while the call was out
+            answers = await self._call(partial(self._firehose.put, batch), self._stop)
+            if answers is None:  # stopped while the call was out
+                self._note_ambiguous(batch)
+                return 0.0
             return self._settle(batch, answers)
         except AnswerMismatch as wrong:
             self._ledger.calls_failed["AnswerMismatch"] += 1
-            self._ledger.ambiguous_lines += sum(pack.line_count for pack in batch)
+            self._note_ambiguous(batch)
             return self._troubled(wrong, self._pace.after_failure())
         except DeliveryFailed as failed:
             return self._fail(batch, failed)
@@ -184,14 +189,13 @@ class Delivery:
         self._ledger.packs_throttled += len(settlement.again)
         for pack in settlement.delivered:
             self._deliver(pack)
-        for pack, reason in settlement.refused:
-            log.error("Firehose refused lines %d to %d for good: %s", pack.first_n, pack.last_n, reason)
-            self._refuse(pack, reason)
+        unkept = [pack for pack, reason in settlement.refused if not self._refuse(pack, reason)]
         for lane in self._lanes():
-            lane.send_again(settlement.again)
+            lane.send_again([*settlement.again, *unkept])
         self.write_down()
         self._most_packs = None
-        if settlement.again:
+        self._old_first = not self._old_first
+        if settlement.again or unkept:
             return self._pace.after_throttling() if settlement.throttled else self._pace.after_failure()
         self.trouble = ""
         return self._pace.after_success()
@@ -199,20 +203,33 @@ class Delivery:
     def _fail(self, batch: list[Pack], failed: DeliveryFailed) -> float:
         self._ledger.calls_failed[failed.code] += 1
         if isinstance(failed, DeliveryAmbiguous):
-            self._ledger.ambiguous_lines += sum(pack.line_count for pack in batch)
-        if isinstance(failed, DeliveryRefused) and failed.code in CONTENT_CODES:
-            self._isolate(batch, failed)
+            self._note_ambiguous(batch)
+        if isinstance(failed, DeliveryRefused) and failed.code in CONTENT_CODES and self._isolate(batch, failed):
+            return self._pace.after_division()
         throttled = isinstance(failed, DeliveryThrottled)
         return self._troubled(failed, self._pace.after_throttling() if throttled else self._pace.after_failure())
 
-    def _isolate(self, batch: list[Pack], failed: DeliveryFailed) -> None:
-        """The packs themselves may be at fault: halve the call until the one at fault stands alone, then refuse it."""
+    def _isolate(self, batch: list[Pack], failed: DeliveryFailed) -> bool:
+        """
+        The packs themselves may be at fault: halve the call until the one at fault stands alone. True if that got further.
+
+        It is refused for good only when it fails alone a second time after others were accepted: a service that refuses
+        everything proves nothing against a pack, and must not empty the journal.
+        """
         if len(batch) > 1:
             self._most_packs = len(batch) // 2
-            return
-        self._refuse(batch[0], f"firehose_{failed.code}")
+            return True
+        (pack,) = batch
         self._most_packs = None
-        self.write_down()
+        accepted = self._ledger.packs_delivered
+        if self._suspects.get(pack, accepted) < accepted:
+            refused = self._refuse(pack, f"firehose_{failed.code}")
+            self.write_down()
+            return refused
+        known = pack in self._suspects
+        self._suspects[pack] = accepted
+        self._lane_of(pack).put_back(pack)
+        return not known
 
     def _troubled(self, error: Exception, wait_s: float) -> float:
         """Say what is wrong: once when it begins or changes, then once a minute."""
@@ -223,16 +240,16 @@ class Delivery:
             self._said = (self.trouble, self._clock())
         return wait_s
 
-    def _lanes(self) -> list[_Lane]:
-        return [self._live, *self._old]
-
-    def _lane_of(self, pack: Pack) -> _Lane:
+    def _lane_of(self, pack: Pack) -> Lane:
         return next(lane for lane in self._lanes() if lane.log.session == pack.session)
+
+    def _note_ambiguous(self, batch: list[Pack]) -> None:
+        self._ledger.ambiguous_lines += sum(pack.line_count for pack in batch)
 
     def _deliver(self, pack: Pack) -> None:
         lane = self._lane_of(pack)
-        lane.log.settle(pack.first_n, pack.last_n)
-        lane.gone(pack)
+        lane.deliver(pack)
+        self._suspects.pop(pack, None)
         ledger = self._ledger
         ledger.packs_delivered += 1
         ledger.bytes_delivered += len(pack.content)
@@ -240,14 +257,20 @@ class Delivery:
         if lane is not self._live:
             ledger.backlog_delivered += pack.line_count
 
-    def _refuse(self, pack: Pack, reason: str) -> None:
-        lane = self._lane_of(pack)
-        for line in pack.content.splitlines():
-            lane.log.refuse(Entry(n_of(line), line), reason)
-        lane.gone(pack)
+    def _refuse(self, pack: Pack, reason: str) -> bool:
+        """Set a pack aside for good; False if the disk has no room to keep it, so that it has to be tried again."""
+        try:
+            self._lane_of(pack).refuse(pack, reason)
+        except JournalFull as full:
+            self._troubled(full, 0.0)
+            return False
+        log.error("Firehose refused lines %d to %d of %s for good: %s", pack.first_n, pack.last_n, pack.session, reason)
+        self._suspects.pop(pack, None)
+        return True
 
     def write_down(self) -> None:
         """A checkpoint of every session; earlier sessions with nothing pending are removed after it."""
+        self._written_at = self._clock()
         try:
             self._journal.checkpoint(self._remember())
         except JournalFull as full:
@@ -258,58 +281,3 @@ class Delivery:
         self._old = [lane for lane in self._old if lane.log not in drained]
         for each in drained:
             log.info("session %s, left by an earlier process, is drained", each.session)
-
-
-def _share(queues: list[list[Pack]], room_bytes: int) -> list[Pack]:
-    """The first packs of each queue, each up to an equal share of the room, then the rest in turn."""
-    taken: list[Pack] = []
-    left: list[Pack] = []
-    for queue in queues:
-        used = 0
-        for pack in queue:
-            used += pack.base64_bytes
-            (taken if used <= room_bytes // len(queues) else left).append(pack)
-    return taken + left
-
-
-async def _wait_any(timeout_s: float, *events: asyncio.Event | None) -> None:
-    """Wait until an event is set, or for timeout_s."""
-    tasks = {asyncio.ensure_future(event.wait()) for event in events if event is not None}
-    _, unfinished = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    for task in unfinished:
-        task.cancel()
-
-
-async def _in_thread(
-    put: Callable[[Sequence[Pack]], list[PutAnswer]], batch: list[Pack], stop: asyncio.Event
-) -> list[PutAnswer] | None:
-    """
-    `put(batch)` in a thread that does not keep the process alive; None if `stop` came first.
-
-    An executor's threads are joined when Python exits: a call that hangs would hold up a shutdown past its deadline.
-    """
-    loop = asyncio.get_running_loop()
-    answered: asyncio.Future[list[PutAnswer]] = loop.create_future()
-
-    def settle_future(result: list[PutAnswer] | None, error: BaseException | None) -> None:
-        if answered.done():
-            return
-        if error is not None:
-            answered.set_exception(error)
-        elif result is not None:
-            answered.set_result(result)
-
-    def call() -> None:
-        try:
-            outcome: tuple[list[PutAnswer] | None, BaseException | None] = (put(batch), None)
-        except BaseException as error:  # noqa: BLE001 - carried over to the loop, raised there
-            outcome = (None, error)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle_future, *outcome)
-
-    threading.Thread(target=call, name="firehose", daemon=True).start()
-    stopped = asyncio.ensure_future(stop.wait())
-    either: set[asyncio.Future[Any]] = {answered, stopped}
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    return answered.result() if answered.done() else None

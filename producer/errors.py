@@ -8,8 +8,10 @@ Every error the producer raises on purpose, by whose fault it is and whether try
     ├── BodyUnreadable       peer: a REST answer says nothing we understand; count it, ask again later
     ├── DeliveryFailed       cloud: one PutRecordBatch call gave no answer by index
     │   ├── DeliveryThrottled   again, later and slower
+    │   ├── DeliveryUnreachable again; nothing was sent, so nothing can be stored twice
     │   ├── DeliveryAmbiguous   again; it may have been stored, so a duplicate is possible
     │   └── DeliveryRefused     a person has to change something; the journal keeps filling meanwhile
+    │       └── DeliveryUnprepared   the same, before any call: no credentials, region, profile or endpoint
     ├── AnswerMismatch       cloud: the answer does not fit what was sent
     ├── JournalLocked        ours: another process owns the journal
     ├── JournalFull          disk: no room for new lines
@@ -88,6 +90,7 @@ class BodyUnreadable(TicklakeError):  # noqa: N818
 class DeliveryFailed(TicklakeError):  # noqa: N818
     """One PutRecordBatch call failed as a whole."""
 
+    opening = "Firehose answered"
     meaning = "Nothing was accepted; the lines stay in the journal."
 
     def __init__(self, *, code: str, message: str, advice: str = "") -> None:
@@ -98,16 +101,24 @@ class DeliveryFailed(TicklakeError):  # noqa: N818
 
     def __str__(self) -> str:
         advice = f" {self.advice}" if self.advice else ""
-        return f"Firehose answered {self.code}: {self.message.rstrip('.')}. {self.meaning}{advice}"
+        return f"{self.opening} {self.code}: {self.message.rstrip('.')}. {self.meaning}{advice}"
 
 
 class DeliveryThrottled(DeliveryFailed):
     """Firehose is over its quota or briefly unavailable: the same call, later and slower."""
 
 
+class DeliveryUnreachable(DeliveryFailed):
+    """No connection to Firehose could be made, so the call was never sent."""
+
+    opening = "Firehose could not be reached:"
+    meaning = "Nothing was sent; the lines stay in the journal and delivery is tried again."
+
+
 class DeliveryAmbiguous(DeliveryFailed):
     """The call got no answer, or a 5xx: it may have been stored all the same."""
 
+    opening = "Firehose gave no usable answer:"
     meaning = "It may have been stored all the same; it is sent again, and a duplicate is removable by (session, n)."
 
 
@@ -115,6 +126,13 @@ class DeliveryRefused(DeliveryFailed):
     """Firehose refuses until a person changes something (credentials, region, stream, key, permission)."""
 
     meaning = "Nothing was accepted; the journal keeps filling and delivery is tried again."
+
+
+class DeliveryUnprepared(DeliveryRefused):
+    """A call cannot even be made: credentials, region, profile or endpoint are missing or wrong."""
+
+    opening = "Firehose cannot be called:"
+    meaning = "Nothing was sent; the lines stay in the journal."
 
 
 class AnswerMismatch(TicklakeError):  # noqa: N818

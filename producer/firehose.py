@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 import botocore.exceptions
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 from pybase64 import b64encode
 
-from producer.errors import DeliveryFailed, DeliveryRefused
+from producer.errors import AnswerMismatch, DeliveryFailed, DeliveryUnprepared
 from producer.settlement import ADVICE, PutAnswer, classify_call_error
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S: Final = 5.0
 # AWS advises generous client time-outs: a call given up on may have been stored, and then makes a duplicate.
 READ_TIMEOUT_S: Final = 60.0
+# Raised before anything is sent: there are no credentials, or those there were cannot be renewed.
+_NO_CREDENTIALS: Final = (
+    botocore.exceptions.NoCredentialsError,
+    botocore.exceptions.PartialCredentialsError,
+    botocore.exceptions.CredentialRetrievalError,
+    botocore.exceptions.TokenRetrievalError,
+    botocore.exceptions.SSOError,
+)
 
 
 def connect_firehose(
@@ -45,7 +54,7 @@ def connect_firehose(
     """
     A boto3 Firehose client; everything left out comes from AWS's standard variables, files and roles.
 
-    Raises: DeliveryRefused if no region is set, or the profile asked for does not exist.
+    Raises: DeliveryUnprepared if no region is set, the endpoint is no URL, or the profile asked for does not exist.
     """
     try:
         session = boto3.Session(
@@ -62,9 +71,15 @@ def connect_firehose(
             ),
         )
     except botocore.exceptions.NoRegionError as wrong:
-        raise DeliveryRefused(code="NoRegion", message=str(wrong), advice=ADVICE["NoRegion"]) from wrong
+        raise _unprepared("NoRegion", wrong) from wrong
     except botocore.exceptions.BotoCoreError as wrong:
-        raise DeliveryRefused(code=type(wrong).__name__, message=str(wrong)) from wrong
+        raise _unprepared(type(wrong).__name__, wrong) from wrong
+    except ValueError as wrong:  # how botocore refuses an endpoint that is no URL
+        raise _unprepared("BadEndpoint", wrong) from wrong
+
+
+def _unprepared(code: str, wrong: Exception) -> DeliveryUnprepared:
+    return DeliveryUnprepared(code=code, message=str(wrong), advice=ADVICE.get(code, ""))
 
 
 def encode_body(stream: str, packs: Sequence[Pack]) -> bytes:
@@ -90,22 +105,26 @@ class Firehose:
         One call; blocks until it is answered.
 
         Shapes: one answer per pack, in order, if the service keeps its promise (settle checks).
-        Raises: DeliveryThrottled, DeliveryAmbiguous or DeliveryRefused for the call as a whole.
+        Raises: DeliveryThrottled, DeliveryUnreachable, DeliveryAmbiguous or DeliveryRefused for the call as a whole;
+        AnswerMismatch if the answer is none.
         """
         self._body = encode_body(self._stream, packs)
         try:
             answer = self._client.put_record_batch(DeliveryStreamName=self._stream, Records=[{"Data": b""}])
         except botocore.exceptions.ClientError as wrong:
             raise _from_client_error(wrong) from wrong
-        except (botocore.exceptions.NoCredentialsError, botocore.exceptions.CredentialRetrievalError) as wrong:
-            raise DeliveryRefused(code="NoCredentials", message=str(wrong), advice=ADVICE["NoCredentials"]) from wrong
-        except botocore.exceptions.BotoCoreError as wrong:
+        except _NO_CREDENTIALS as wrong:
+            raise _unprepared("NoCredentials", wrong) from wrong
+        except (botocore.exceptions.BotoCoreError, ResponseParserError) as wrong:
             raise classify_call_error(type(wrong).__name__, str(wrong), None) from wrong
         finally:
             self._body = b""
+        # Something between us and Firehose may answer 200 with anything (a captive portal does).
+        entries = answer.get("RequestResponses")
+        if not isinstance(entries, list):
+            raise AnswerMismatch(sent=len(packs), answered=0)
         return [
-            PutAnswer(entry.get("RecordId"), entry.get("ErrorCode"), entry.get("ErrorMessage", ""))
-            for entry in answer["RequestResponses"]
+            PutAnswer(entry.get("RecordId"), entry.get("ErrorCode"), entry.get("ErrorMessage", "")) for entry in entries
         ]
 
 

@@ -2,6 +2,7 @@
 The journal: append-only lines on our disk. It is the buffer; there is no second queue in memory.
 
     DIR/lock                                 who owns it (flock; the text is for people)
+    DIR/reserve                              room for a checkpoint when the disk is full
     DIR/<session>/00000000000000000000.seg   lines, in segments named by their first n (format: segment.py)
     DIR/<session>/checkpoint.json            which n are settled, and what the next session must remember
     DIR/<session>/refused.ndjson             what cannot be delivered, whole, with the reason
@@ -9,244 +10,39 @@ The journal: append-only lines on our disk. It is the buffer; there is no second
 Laws: the only writer to the journal's disk. A line counts only when one write() took all of it: `kill -9` loses no
 counted line. fsync is about the machine's power, not the process: `never` risks what the kernel has not written yet,
 `interval` about a second of it, `always` nothing, at a disk flush a line. A line is forgotten only after a checkpoint says it
-is settled; a lost checkpoint means sending again, never losing.
+is settled; a lost checkpoint means sending again, never losing. A full disk stops new lines and nothing else: what is delivered
+meanwhile frees it again.
 Refuses to know: packs, Firehose, and what a line says beyond its n.
 """
 
 from __future__ import annotations
 
-import base64
-import errno
 import fcntl
+import logging
 import os
-import shutil
-from contextlib import contextmanager
-from itertools import pairwise
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import orjson
-
-from producer.errors import JournalDamaged, JournalFull, JournalLocked
-from producer.intervals import IntervalSet
-from producer.segment import FORMAT, Damage, Entry, encode_header, encode_record, scan
+from producer.errors import JournalFull, JournalLocked
+from producer.segment import encode_header, encode_record
+from producer.session_log import SessionLog, room_on, sync_and_close
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from producer.segment import Entry
+
+log = logging.getLogger(__name__)
+
 SEGMENT_BYTES: Final = 64 * 1024 * 1024  # one file to delete once settled; a slow drain frees the disk as it goes
 MAX_BYTES: Final = 8 * 1024**3  # at 14 ticks/s of 570 bytes: eleven days without Firehose
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# A bounded journal is freed segment by segment: it needs several, or being full would last for ever.
+SEGMENTS_AT_LEAST: Final = 16
+# A checkpoint of 500 products and some sessions is under 200 KB; it must find room on a disk that lines have filled.
+RESERVE_BYTES: Final = 1024 * 1024
 
 Fsync = Literal["never", "interval", "always"]
-
-
-class SessionLog:
-    """
-    One session's lines on disk, read from where delivery stands.
-
-    `written` is one past the last n; `settled` holds the n that were delivered or refused; the rest is pending.
-    """
-
-    def __init__(self, path: Path, *, alive: bool = False) -> None:
-        self.path = path
-        self.session = path.name
-        self._alive = alive
-        self.written = 0
-        self.settled = IntervalSet()
-        self.refused: dict[str, int] = {}
-        self.delivered = 0
-        self.memory: dict[str, Any] = {}
-        self.memory_n = 0
-        self.torn_bytes = 0
-        self._next_n = 0  # of the read cursor: what the next intact line should be
-        self._at: tuple[Path, int] | None = None
-        self._read_checkpoint()
-
-    @property
-    def pending(self) -> int:
-        """Lines written that are neither delivered nor refused."""
-        return self.written - len(self.settled)
-
-    @property
-    def size_bytes(self) -> int:
-        """What its segments take on disk."""
-        return sum(path.stat().st_size for path in self.segments())
-
-    def segments(self) -> list[Path]:
-        """Its segment files, oldest first."""
-        return sorted(self.path.glob("*.seg"))
-
-    def recover(self) -> None:
-        """
-        Find the end of what a dead process wrote, and cut a torn tail.
-
-        A torn tail is a line whose write never ended, so nobody counted it; `torn_bytes` says how much was cut.
-        """
-        segments = self.segments()
-        for path in reversed(segments):
-            last: int | None = None
-            for _, found in scan(path):
-                if isinstance(found, Entry):
-                    last = found.n
-                elif found.why == "torn_tail" and path == segments[-1]:
-                    os.truncate(path, found.offset)
-                    self.torn_bytes = len(found.content)
-            if last is not None:
-                self.written = max(self.written, last + 1)
-                return
-
-    def read(self, max_bytes: int) -> list[Entry]:
-        """
-        The next pending lines, up to about max_bytes; an empty list if there are none now.
-
-        Lines lost to damage on disk are settled as refused (`journal_damaged`), with the damaged bytes kept.
-        """
-        entries: list[Entry] = []
-        taken = 0
-        while taken < max_bytes:
-            chunk, advanced = self._read_segment(max_bytes - taken)
-            entries += chunk
-            taken += sum(len(entry.line) for entry in chunk)
-            if not advanced:
-                break
-        return entries
-
-    def _read_segment(self, max_bytes: int) -> tuple[list[Entry], bool]:
-        """Lines of the segment under the cursor, and whether there may be more to read at once."""
-        if self._at is None:
-            first = next(iter(self.segments()), None)
-            if first is None:
-                self._note_end()
-                return [], False
-            self._at = (first, 0)
-        path, offset = self._at
-        entries: list[Entry] = []
-        for after, found in scan(path, offset):
-            if isinstance(found, Damage) and found.why == "torn_tail":
-                break
-            offset = after
-            if isinstance(found, Damage):
-                self._keep({"damage": found.why, "segment": path.name, "offset": found.offset}, found.content)
-                continue
-            self._note_lost(found.n)
-            if found.n not in self.settled:
-                entries.append(found)
-                max_bytes -= len(found.line)
-            if max_bytes <= 0:
-                self._at = (path, offset)
-                return entries, True
-        following = [each for each in self.segments() if each.name > path.name]
-        self._at = (following[0], 0) if following else (path, offset)
-        if not following:
-            self._note_end()
-        return entries, bool(following)
-
-    def _note_end(self) -> None:
-        """A dead session has no more lines: what it had counted beyond the last intact one is lost to damage."""
-        if not self._alive and self._next_n < self.written:
-            self._note_lost(self.written)
-
-    def _note_lost(self, n: int) -> None:
-        """Lines between the last intact one and this one were damaged: settle them by name."""
-        if n > self._next_n:
-            lost = IntervalSet([(self._next_n, n - 1)])
-            for first, last in self.settled:
-                lost.remove(first, last)
-            for first, last in lost:
-                self._settle_refused(first, last, "journal_damaged")
-        self._next_n = n + 1
-
-    def settle(self, first_n: int, last_n: int) -> None:
-        """Lines first_n..last_n were accepted by Firehose."""
-        self.settled.add(first_n, last_n)
-        self.delivered += last_n - first_n + 1
-
-    def refuse(self, entry: Entry, reason: str) -> None:
-        """This line cannot be delivered: it stays readable in refused.ndjson, under its reason."""
-        self._keep({"n": entry.n, "reason": reason}, entry.line)
-        self._settle_refused(entry.n, entry.n, reason)
-
-    def set_aside(self, n: int, reason: str, frame: bytes) -> None:
-        """Keep the whole of a frame whose line carries only a part; the line itself goes its way."""
-        self._keep({"n": n, "reason": reason, "frame": True}, frame)
-
-    def _settle_refused(self, first: int, last: int, reason: str) -> None:
-        self.settled.add(first, last)
-        self.refused[reason] = self.refused.get(reason, 0) + last - first + 1
-
-    def _keep(self, note: dict[str, Any], content: bytes) -> None:
-        try:
-            note["text"] = content.decode("utf-8")
-        except UnicodeDecodeError:
-            note["base64"] = base64.b64encode(content).decode()
-        with _room_on(self.path), (self.path / "refused.ndjson").open("ab") as file:
-            file.write(orjson.dumps(note) + b"\n")
-
-    def checkpoint(self) -> int:
-        """
-        Write down what is settled and remembered, atomically; then forget segments that are settled to their end.
-
-        Returns how many bytes of disk were freed.
-        Raises: JournalFull if there is no room; the earlier checkpoint then still stands.
-        """
-        state = {
-            "format": FORMAT,
-            "session": self.session,
-            "written": self.written,
-            "settled": [list(each) for each in self.settled],
-            "delivered": self.delivered,
-            "refused": self.refused,
-            "memory": self.memory,
-            "memory_n": self.memory_n,
-        }
-        draft = self.path / "checkpoint.json.new"
-        with _room_on(self.path):
-            draft.write_bytes(orjson.dumps(state))
-            draft.replace(self.path / "checkpoint.json")
-        return self._forget_settled_segments()
-
-    def _forget_settled_segments(self) -> int:
-        """Delete segments all of whose lines are settled and remembered; never the one being written."""
-        freed = 0
-        settled_to = next((last + 1 for first, last in self.settled if first == 0), 0)
-        segments = self.segments()
-        for path, following in pairwise(segments):
-            if int(following.stem) > min(settled_to, self.memory_n):
-                break
-            if self._at is not None and self._at[0] == path:
-                self._at = (following, 0)
-            freed += path.stat().st_size
-            path.unlink()
-        return freed
-
-    def _read_checkpoint(self) -> None:
-        try:
-            state = orjson.loads((self.path / "checkpoint.json").read_bytes())
-            self.settled = IntervalSet((first, last) for first, last in state["settled"])
-            self.written, self.delivered, self.refused = state["written"], state["delivered"], state["refused"]
-            self.memory, self.memory_n = state["memory"], state["memory_n"]
-        except FileNotFoundError:
-            return
-        except (ValueError, KeyError, TypeError) as wrong:
-            raise JournalDamaged(path=self.path / "checkpoint.json", why=f"{type(wrong).__name__}: {wrong}") from wrong
-        # Lines before the oldest segment are gone because they were settled: reading starts there.
-        self._next_n = int(self.segments()[0].stem) if self.segments() else self.written
-
-    def lines_since_memory(self) -> Iterator[Entry]:
-        """Lines that the remembered state does not know of yet: whoever inherits it reads them again."""
-        for path in self.segments():
-            for _, found in scan(path):
-                if isinstance(found, Entry) and found.n >= self.memory_n:
-                    yield found
-
-    def remove(self) -> None:
-        """Delete the session, unless something in it was refused: that stays for a person to read."""
-        if (self.path / "refused.ndjson").exists():
-            for path in (*self.segments(), self.path / "checkpoint.json"):
-                path.unlink(missing_ok=True)
-        else:
-            shutil.rmtree(self.path)
 
 
 class Journal:
@@ -269,17 +65,25 @@ class Journal:
         self.session = session
         self._fsync = fsync
         self._max_bytes = max_bytes
-        self._segment_bytes = segment_bytes
+        self._segment_bytes = min(segment_bytes, max_bytes // SEGMENTS_AT_LEAST)
         path.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(path, session)
         self.backlog = _open_backlog(path)
-        self._held_bytes = sum(log.size_bytes for log in self.backlog)
-        (path / session).mkdir()
+        self._held_bytes = sum(each.size_bytes for each in self.backlog)
         self.live = SessionLog(path / session, alive=True)
+        self._reserve = path / "reserve"
         self._fd = -1
         self._size = 0
         self._dirty = False
-        self._open_segment()
+        self._full = False
+        try:
+            with room_on(path):
+                (path / session).mkdir()
+            self._hold_reserve()
+            self._open_segment()
+        except JournalFull as full:  # what earlier sessions left may still be delivered, and that makes room
+            log.warning("%s", full)
+            self._full = True
 
     @property
     def next_n(self) -> int:
@@ -294,7 +98,7 @@ class Journal:
     @property
     def backlog_pending(self) -> int:
         """Lines of earlier sessions not settled yet."""
-        return sum(log.pending for log in self.backlog)
+        return sum(each.pending for each in self.backlog)
 
     @property
     def fill(self) -> float:
@@ -309,18 +113,20 @@ class Journal:
         Caller must: have given the line the number `next_n`.
         """
         record = encode_record(line)
+        self._full = True  # unless what follows finds room
         if self._held_bytes + len(record) > self._max_bytes:
             raise JournalFull(path=self.path, why=f"it holds {self._held_bytes:,} of {self._max_bytes:,} bytes")
-        if self._size >= self._segment_bytes:
+        if self._fd < 0 or self._size >= self._segment_bytes:
             self._open_segment()
         self._write(record)
+        self._full = False
         self.live.written += 1
         if self._fsync == "always":
             os.fsync(self._fd)
         self._dirty = True
 
     def _write(self, record: bytes) -> None:
-        with _room_on(self.path):
+        with room_on(self.path):
             written = os.write(self._fd, record)
         if written != len(record):  # the disk took a part: take it back, a half record is no line
             os.ftruncate(self._fd, self._size)
@@ -330,32 +136,69 @@ class Journal:
 
     def _open_segment(self) -> None:
         path = self.live.path / f"{self.live.written:020d}.seg"
-        with _room_on(self.path):
+        with room_on(self.path):
+            path.parent.mkdir(exist_ok=True)
             fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        if self._fd >= 0:
-            if self._fsync != "never":
+        if self._fsync != "never":
+            if self._fd >= 0:
                 os.fsync(self._fd)
+            _sync_folder(path.parent)  # or a power cut could take the new file's name
+        if self._fd >= 0:
             os.close(self._fd)
         self._fd, self._size = fd, 0
         self._write(encode_header(self.session))
 
-    def descriptor_to_sync(self) -> int | None:
+    def descriptors_to_sync(self) -> list[int]:
         """
-        A descriptor for `sync_and_close`, if lines wait to be flushed to the disk itself (`interval`); else None.
+        Descriptors for `sync_and_close`, of what waits to be flushed to the disk itself (`interval`).
 
-        It is a duplicate, so that the flush may run in another thread while this one goes on to the next segment.
+        They are duplicates, so that the flush may run in another thread while this one goes on to the next segment.
         """
         if not self._dirty or self._fsync != "interval":
-            return None
+            return []
         self._dirty = False
-        return os.dup(self._fd)
+        lines = [os.dup(self._fd)] if self._fd >= 0 else []
+        return [*lines, *self.live.checkpoint_descriptor()]
 
     def checkpoint(self, memory: dict[str, Any]) -> None:
-        """Write down the settled lines of every session, and what to remember as of the last line appended."""
+        """
+        Write down the settled lines of every session, and what to remember as of the last line appended.
+
+        Raises: JournalFull if there is no room even for that; the earlier checkpoints then still stand.
+        """
         self.live.memory, self.live.memory_n = memory, self.live.written
-        self._held_bytes -= self.live.checkpoint()
-        for log in self.backlog:
-            self._held_bytes -= log.checkpoint()
+        try:
+            self._write_checkpoints()
+        except JournalFull:
+            self._reserve.unlink(missing_ok=True)
+            self._write_checkpoints()
+        self._dirty = True
+        if self._full and self._size and not self.live.pending:
+            self._start_afresh()
+        self._hold_reserve()
+
+    def _write_checkpoints(self) -> None:
+        for each in (self.live, *self.backlog):
+            self._held_bytes -= each.checkpoint()
+
+    def _start_afresh(self) -> None:
+        """The segment being written holds nothing but settled lines while there is no room: leave it, so that it can go."""
+        if self.live.segments()[-1].stem == f"{self.live.written:020d}":
+            return  # it has no lines yet
+        self._reserve.unlink(missing_ok=True)
+        with suppress(JournalFull):  # then it is tried again at the next checkpoint
+            self._open_segment()
+            self._write_checkpoints()
+
+    def _hold_reserve(self) -> None:
+        """Keep room for a checkpoint, if there is room to keep."""
+        if self._reserve.exists():
+            return
+        try:
+            with room_on(self.path):
+                self._reserve.write_bytes(bytes(min(RESERVE_BYTES, self._max_bytes // SEGMENTS_AT_LEAST)))
+        except JournalFull:
+            self._reserve.unlink(missing_ok=True)
 
     def inherited(self) -> tuple[dict[str, Any], Iterator[Entry]]:
         """What the newest earlier session remembered, and its lines since then."""
@@ -370,42 +213,32 @@ class Journal:
 
         Caller must: have written a checkpoint of its own since `inherited`, so that nothing remembered is lost.
         """
-        drained = [log for log in self.backlog if not log.pending]
-        for log in drained:
-            self._held_bytes -= log.size_bytes
-            log.remove()
-            self.backlog.remove(log)
+        drained = [each for each in self.backlog if not each.pending]
+        for each in drained:
+            self._held_bytes -= each.size_bytes
+            each.remove()
+            self.backlog.remove(each)
         return drained
 
     def close(self) -> None:
         """Flush, close, and let go of the lock; the caller has written its last checkpoint."""
-        if self._fsync != "never":
-            os.fsync(self._fd)
-        os.close(self._fd)
+        if self._fd >= 0:
+            if self._fsync != "never":
+                os.fsync(self._fd)
+                for descriptor in self.live.checkpoint_descriptor():
+                    sync_and_close(descriptor)
+            os.close(self._fd)
         os.close(self._lock)
 
 
-def sync_and_close(descriptor: int) -> None:
-    """Flush what was written through a descriptor to the disk itself, and let go of it."""
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _room_on(path: Path) -> Iterator[None]:
-    """Turn the system's ways of saying "no room" into JournalFull."""
-    try:
-        yield
-    except OSError as wrong:
-        if wrong.errno not in _NO_ROOM:
-            raise
-        raise JournalFull(path=path, why=os.strerror(wrong.errno or 0)) from wrong
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync_and_close(descriptor)
 
 
 def _lock(path: Path, session: str) -> int:
-    fd = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+    with room_on(path):
+        fd = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -413,7 +246,8 @@ def _lock(path: Path, session: str) -> int:
         os.close(fd)
         raise JournalLocked(path=path, holder=holder) from None
     os.ftruncate(fd, 0)
-    os.write(fd, f"process {os.getpid()}, session {session}\n".encode())
+    with suppress(JournalFull), room_on(path):  # the text is only for people; the lock is held without it
+        os.write(fd, f"process {os.getpid()}, session {session}\n".encode())
     return fd
 
 
@@ -423,7 +257,7 @@ def _open_backlog(path: Path) -> list[SessionLog]:
     for folder in sorted(each for each in path.iterdir() if each.is_dir()):
         if not (folder / "checkpoint.json").exists() and not list(folder.glob("*.seg")):
             continue  # only refused.ndjson is left: for a person, not for us
-        log = SessionLog(folder)
-        log.recover()
-        logs.append(log)
+        each = SessionLog(folder)
+        each.recover()
+        logs.append(each)
     return logs

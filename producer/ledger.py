@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from producer.quota import QuotaMeter
+
 
 @dataclass(slots=True)
 class ProductView:
@@ -20,6 +22,7 @@ class ProductView:
     repeats: int = 0
     holes: int = 0
     missing: int = 0
+    healed: int = 0
     event_time: str = ""
 
 
@@ -40,7 +43,7 @@ class Ledger:
     bytes_billed: int = 0  # each pack rounded up to 5 KiB
     ambiguous_lines: int = 0  # sent in calls without an answer: each may be stored twice
     backlog_delivered: int = 0  # lines of earlier sessions
-    damaged_bytes: int = 0
+    quota: QuotaMeter = field(default_factory=QuotaMeter)  # what was sent, second by second
     products: dict[str, ProductView] = field(default_factory=dict)
 
     def product(self, product_id: str) -> ProductView:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 import orjson
@@ -34,6 +34,7 @@ MAX_FRAME_BYTES: Final = 1_000_000
 # What of a frame too long to be carried still travels, so that the refusal in the lake can be read.
 HEAD_BYTES: Final = 65_536
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SESSION_AT: Final = len(b'{"v":1,"session":"')
 _N_AT: Final = len(b'{"v":1,"session":"01JDB3XXXXXXXXXXXXXXXXXXXX","n":')
 
@@ -121,6 +122,13 @@ def n_of(line: bytes) -> int:
 def session_of(line: bytes) -> str:
     """The session that wrote the line, read at its fixed place."""
     return line[_SESSION_AT : _SESSION_AT + 26].decode("ascii")
+
+
+def receive_us_of(line: bytes) -> int:
+    """When our socket gave the line, in microseconds since the epoch."""
+    at = line.index(b'"receive_time":"') + len(b'"receive_time":"')
+    # Whole numbers throughout: a float of this size has no microseconds left to spare.
+    return (datetime.fromisoformat(line[at : at + 27].decode("ascii")) - _EPOCH) // timedelta(microseconds=1)
 
 
 def message_of(line: bytes) -> bytes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import random
 
 MIN_BATCH_BODY_BYTES: Final = MAX_BATCH_BODY_BYTES // 16
+DIVISION_WAIT_S: Final = 0.05
 
 
 class Backoff:
@@ -62,6 +63,14 @@ class Pace:
         """Some or all of the call was throttled: less next time, after a wait."""
         self.body_bytes = max(MIN_BATCH_BODY_BYTES, self.body_bytes // 2)
         return self._backoff.next_wait_s()
+
+    def after_division(self) -> float:
+        """The call was refused for its content and is divided: nearly at once, for each division gets further."""
+        return DIVISION_WAIT_S
+
+    def hurry(self) -> None:
+        """A shutdown has begun: waits start small again, whatever was before."""
+        self._backoff.reset()
 
     def after_failure(self) -> float:
         """The call failed for another reason: the same again after a wait."""

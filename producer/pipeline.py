@@ -24,10 +24,11 @@ from producer.errors import JournalFull
 from producer.exchange import Ticker, decode_frame
 from producer.feed import Feed
 from producer.intake import Intake
-from producer.journal import Journal, sync_and_close
+from producer.journal import Journal
 from producer.ledger import Ledger, Receipt
 from producer.line import LineEncoder, encode_testimony, message_of
 from producer.pacing import Pace
+from producer.session_log import sync_and_close
 
 if TYPE_CHECKING:
     import random
@@ -173,7 +174,10 @@ class Producer:
         return True
 
     def _set_aside(self, reason: str, frame: bytes) -> None:
-        self.journal.live.set_aside(self.journal.next_n - 1, reason, frame)
+        try:
+            self.journal.live.set_aside(self.journal.next_n - 1, reason, frame)
+        except JournalFull as full:  # its line, with the frame's head, length and hash, is journaled all the same
+            log.warning("%s", full)
 
     def _remember(self) -> dict[str, object]:
         return {"continuity": self.intake.continuity.to_memory()}
@@ -181,7 +185,7 @@ class Producer:
     async def _sync_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SYNC_S)
-            if (descriptor := self.journal.descriptor_to_sync()) is not None:
+            for descriptor in self.journal.descriptors_to_sync():
                 await asyncio.to_thread(sync_and_close, descriptor)
 
 

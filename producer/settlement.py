@@ -11,7 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from producer.errors import AnswerMismatch, DeliveryAmbiguous, DeliveryFailed, DeliveryRefused, DeliveryThrottled
+from producer.errors import (
+    AnswerMismatch,
+    DeliveryAmbiguous,
+    DeliveryFailed,
+    DeliveryRefused,
+    DeliveryThrottled,
+    DeliveryUnreachable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +66,8 @@ THROTTLING_CODES: Final = frozenset(
 )
 # Call-level codes that the packs themselves may have caused: the batch is divided until the one at fault stands alone.
 CONTENT_CODES: Final = frozenset({"InvalidArgumentException", "ValidationException", "SerializationException"})
+# The client library's names for a connection that never came to be (botocore.exceptions).
+UNREACHABLE_CODES: Final = frozenset({"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"})
 ADVICE: Final = {
     "ResourceNotFoundException": "Check the stream's name (--stream) and the region (AWS_REGION): it must exist there.",
     "AccessDeniedException": "Give the producer's role firehose:PutRecordBatch on the stream.",
@@ -76,6 +85,8 @@ ADVICE: Final = {
     "MissingAuthenticationToken": "No credentials were sent: give the producer a role, a profile or keys.",
     "NoCredentials": "Give the producer a role, a profile or keys (AWS_PROFILE, AWS_ACCESS_KEY_ID, an instance or task role).",
     "NoRegion": "Say which region: AWS_REGION, or the profile's region.",
+    "BadEndpoint": "Say a whole URL: AWS_ENDPOINT_URL_FIREHOSE=https://…, or leave it out.",
+    "ProfileNotFound": "AWS_PROFILE has to name a profile of ~/.aws/config (or AWS_CONFIG_FILE).",
     "OptInRequired": "The account has no access to Firehose in this region.",
 }
 
@@ -112,6 +123,8 @@ def classify_call_error(code: str, message: str, http_status: int | None) -> Del
     server_fault_from = 500
     if code in THROTTLING_CODES:
         return DeliveryThrottled(code=code, message=message)
+    if code in UNREACHABLE_CODES or (code == "SSLError" and "CERTIFICATE_VERIFY_FAILED" in message):
+        return DeliveryUnreachable(code=code, message=message)
     if code in ADVICE or code in CONTENT_CODES:
         return DeliveryRefused(code=code, message=message, advice=ADVICE.get(code, ""))
     if http_status is None or http_status >= server_fault_from:

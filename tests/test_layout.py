@@ -26,9 +26,11 @@ PRODUCER_ROAD = (
     "line",
     "exchange",
     "continuity",
+    "quota",
     "ledger",
     "intake",
     "segment",
+    "session_log",
     "journal",
     "settings",
     "packing",
@@ -36,6 +38,8 @@ PRODUCER_ROAD = (
     "settlement",
     "firehose",
     "feed",
+    "lane",
+    "calling",
     "delivery",
     "pipeline",
 )
@@ -125,7 +129,8 @@ def test_every_module_has_its_tests() -> None:
     untested = [
         path
         for path in house()
-        if not path.endswith("__init__.py") and not (ROOT / "tests" / path).with_name(f"test_{Path(path).name}").exists()
+        if not path.endswith("__init__.py")
+        and not (ROOT / "tests" / path).with_name(f"test_{Path(path).name}").exists()
     ]
 
     assert untested == []
