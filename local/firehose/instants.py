@@ -85,7 +85,7 @@ _LETTERS: Mapping[str, Callable[[datetime, int], str]] = {
     "W": lambda moment, count: _padded((moment.day + moment.replace(day=1).weekday() - 1) // 7 + 1, count),
     "X": lambda moment, count: _offset(moment, count, zulu=True),
     "Y": lambda moment, count: _year(moment.isocalendar().year, count),
-    "Z": lambda moment, count: _offset(moment, 3 if count == 5 else 2, zulu=count == 5)  # noqa: PLR2004 -- Java: ZZZZZ is XXX,
+    "Z": lambda moment, count: _offset(moment, 3 if count == 5 else 2, zulu=count == 5),  # noqa: PLR2004 -- Java: ZZZZZ is XXX
     "a": lambda moment, count: "AM" if moment.hour < 12 else "PM",  # noqa: ARG005, PLR2004 -- noon
     "c": _weekday_number,
     "d": lambda moment, count: _padded(moment.day, count),
