@@ -17,14 +17,14 @@ def test_a_price_is_many_increments() -> None:
 
 def test_a_product_is_described_as_rest_does() -> None:
     described = describe_product("SOL-USD", CATALOGUE["SOL-USD"])
-    assert (described["id"], described["base_currency"], described["quote_currency"]) == ("SOL-USD", "SOL", "USD")
-    assert (described["quote_increment"], described["base_increment"]) == ("0.01", "0.00000001")
-    assert (described["status"], described["trading_disabled"]) == ("online", False)
+    assert ("SOL-USD", "SOL", "USD") == (described["id"], described["base_currency"], described["quote_currency"])
+    assert ("0.01", "0.00000001") == (described["quote_increment"], described["base_increment"])
+    assert ("online", False) == (described["status"], described["trading_disabled"])
 
 
 def test_a_product_of_a_recording_alone_is_described_too() -> None:
-    assert describe_product("BAND-GBP")["quote_increment"] == "0.00000001"
+    assert "0.00000001" == describe_product("BAND-GBP")["quote_increment"]
 
 
 def test_whole_units_have_an_increment_of_one() -> None:
-    assert describe_product("SHIB-USD", CATALOGUE["SHIB-USD"])["base_increment"] == "1"
+    assert "1" == describe_product("SHIB-USD", CATALOGUE["SHIB-USD"])["base_increment"]

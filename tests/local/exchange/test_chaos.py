@@ -14,7 +14,7 @@ def test_the_same_seed_draws_the_same_faults() -> None:
 
 def test_every_sort_of_fault_is_drawn_by_some_seed() -> None:
     drawn = {type(fault) for seed in range(200) for fault in draw_faults(seed, duration_s=60, products=PRODUCTS)}
-    assert drawn == set(get_args(Fault))
+    assert set(get_args(Fault)) == drawn
 
 
 def test_the_last_third_is_calm() -> None:
@@ -37,7 +37,7 @@ def test_whatever_is_drawn_the_truth_adds_up() -> None:
                     exchange.subscribe(connection, PRODUCTS)
             exchange.advance(1)
         for product in exchange.truth.products.values():
-            assert len(product.sent - product.had) == 0
-            assert len(product.garbled - product.sent) == 0
-            assert len(product.withheld - product.had) == 0
-            assert len(product.healable - product.unsent) == 0
+            assert 0 == len(product.sent - product.had)
+            assert 0 == len(product.garbled - product.sent)
+            assert 0 == len(product.withheld - product.had)
+            assert 0 == len(product.healable - product.unsent)

@@ -103,53 +103,53 @@ def ids_of(actions: list[Action]) -> list[int]:
 
 def test_a_replay_waits_for_the_first_subscribe_and_then_keeps_its_pace() -> None:
     exchange = replay(ticker(1), ticker(2), ticker(4))
-    assert step(exchange, 100) == []
+    assert [] == step(exchange, 100)
     join(exchange, "BTC-USD", at_s=100)
-    assert frames_of(step(exchange, 100)) == [ticker(1)]
-    assert exchange.next_due_us() == START_US + 101 * SECOND_US
-    assert frames_of(step(exchange, 102.9)) == [ticker(2)]
-    assert frames_of(step(exchange, 103)) == [ticker(4)]
+    assert [ticker(1)] == frames_of(step(exchange, 100))
+    assert START_US + 101 * SECOND_US == exchange.next_due_us()
+    assert [ticker(2)] == frames_of(step(exchange, 102.9))
+    assert [ticker(4)] == frames_of(step(exchange, 103))
 
 
 def test_a_subscribe_to_heartbeats_alone_starts_no_replay() -> None:
     exchange = replay(ticker(1))
     join(exchange, "BTC-USD", channels=["heartbeat"])
-    assert frames_of(step(exchange, 0.5)) == []
+    assert [] == frames_of(step(exchange, 0.5))
 
 
 def test_a_replay_can_wait_for_all_its_products() -> None:
     exchange = replay(ticker(1), ticker(2, "ETH-USD"), speed=None, start_after=frozenset({"BTC-USD", "ETH-USD"}))
     join(exchange, "BTC-USD")
-    assert step(exchange, 1) == []
+    assert [] == step(exchange, 1)
     join(exchange, "ETH-USD")
-    assert len(frames_of(step(exchange, 2))) == 2
+    assert 2 == len(frames_of(step(exchange, 2)))
 
 
 def test_at_full_speed_everything_goes_in_order_in_batches_as_large_as_asked() -> None:
     frames = [ticker(n) for n in range(1, 8)]
     exchange = replay(*frames, speed=None)
     join(exchange, "BTC-USD")
-    assert frames_of(step(exchange, 0, tick_limit=5)) == frames[:5]
-    assert exchange.next_due_us() == 0
-    assert frames_of(step(exchange, 0, tick_limit=5)) == frames[5:]
+    assert frames[:5] == frames_of(step(exchange, 0, tick_limit=5))
+    assert 0 == exchange.next_due_us()
+    assert frames[5:] == frames_of(step(exchange, 0, tick_limit=5))
 
 
 def test_at_full_speed_a_replay_waits_while_nobody_listens() -> None:
     exchange = replay(ticker(1), ticker(2), ticker(3), speed=None)
     first = join(exchange, "BTC-USD")
-    assert ids_of(step(exchange, 0, tick_limit=1)) == [1]
+    assert [1] == ids_of(step(exchange, 0, tick_limit=1))
     exchange.disconnect(first)
-    assert step(exchange, 1) == []
+    assert [] == step(exchange, 1)
     join(exchange, "BTC-USD", at_s=1)
-    assert ids_of(step(exchange, 1)) == [2, 3]
+    assert [2, 3] == ids_of(step(exchange, 1))
 
 
 def test_frames_of_products_nobody_asked_for_are_passed_over() -> None:
     exchange = replay(ticker(1), ticker(1, "ETH-USD"), ticker(2), speed=None)
     join(exchange, "BTC-USD")
-    assert frames_of(step(exchange, 0)) == [ticker(1), ticker(2)]
+    assert [ticker(1), ticker(2)] == frames_of(step(exchange, 0))
     truth = exchange.truth.of("ETH-USD")
-    assert (truth.passed_over_count, truth.frame_count, list(truth.had), list(truth.sent)) == (1, 0, [1], [])
+    assert (1, 0, [1], []) == (truth.passed_over_count, truth.frame_count, list(truth.had), list(truth.sent))
 
 
 def test_a_frame_that_names_no_product_goes_verbatim_to_every_ticker_subscriber() -> None:
@@ -158,13 +158,13 @@ def test_a_frame_that_names_no_product_goes_verbatim_to_every_ticker_subscriber(
     join(exchange, "ETH-USD", channels=["heartbeat"])
     actions = step(exchange, 0)
     assert [Send(one, b"\xff odd"), Send(other, b"\xff odd")] == [one for one in actions if isinstance(one, Send)]
-    assert exchange.truth.unnamed_count == 1
+    assert 1 == exchange.truth.unnamed_count
 
 
 def test_at_its_end_every_subscriber_is_closed_with_1001_after_the_last_frame() -> None:
     exchange = replay(ticker(1), speed=None)
     connection = join(exchange, "BTC-USD")
-    assert step(exchange, 0) == [Send(connection, ticker(1)), Close(connection, 1001, "the recording ends here")]
+    assert [Send(connection, ticker(1)), Close(connection, 1001, "the recording ends here")] == step(exchange, 0)
     assert exchange.ended
 
 
@@ -176,10 +176,10 @@ def test_after_the_end_there_are_last_tickers_and_heartbeats() -> None:
     assert isinstance(accepted, Accepted)
     text = subscribe("BTC-USD", channels=["ticker", "heartbeat"])
     answered = frames_of(exchange.receive(accepted.connection, text, START_US))
-    assert answered[1:] == [ticker(1)]
+    assert [ticker(1)] == answered[1:]
     beats = [json.loads(frame) for frame in frames_of(step(exchange, 1))]
     assert [("heartbeat", 1, 10)] == [(beat["type"], beat["last_trade_id"], beat["sequence"]) for beat in beats]
-    assert exchange.truth.of("BTC-USD").resent_count == 1
+    assert 1 == exchange.truth.of("BTC-USD").resent_count
 
 
 def test_the_first_subscriber_of_a_replay_gets_each_frame_once() -> None:
@@ -187,8 +187,8 @@ def test_the_first_subscriber_of_a_replay_gets_each_frame_once() -> None:
     connection = exchange.connect(START_US)
     assert isinstance(connection, Accepted)
     answered = exchange.receive(connection.connection, subscribe("BTC-USD"), START_US)
-    assert [json.loads(frame)["type"] for frame in frames_of(answered)] == ["subscriptions"]
-    assert ids_of(step(exchange, 0)) == [1, 2]
+    assert ["subscriptions"] == [json.loads(frame)["type"] for frame in frames_of(answered)]
+    assert [1, 2] == ids_of(step(exchange, 0))
 
 
 def test_recorded_matches_go_to_the_matches_channel() -> None:
@@ -199,8 +199,8 @@ def test_recorded_matches_go_to_the_matches_channel() -> None:
     exchange = replay(match, ticker(3), speed=None)
     tickers, matches = join(exchange, "BTC-USD"), join(exchange, "BTC-USD", channels=["matches"])
     actions = step(exchange, 0)
-    assert frames_of(actions, tickers) == [ticker(3)]
-    assert frames_of(actions, matches) == [match]
+    assert [ticker(3)] == frames_of(actions, tickers)
+    assert [match] == frames_of(actions, matches)
 
 
 def test_a_recordings_holes_are_the_markets_trades_and_rest_can_hold_them() -> None:
@@ -208,11 +208,11 @@ def test_a_recordings_holes_are_the_markets_trades_and_rest_can_hold_them() -> N
     join(exchange, "BTC-USD")
     step(exchange, 0)
     truth = exchange.truth.of("BTC-USD")
-    assert (truth.had.ranges(), truth.sent.ranges(), truth.unsent.ranges()) == ([(1, 5)], [(1, 1), (5, 5)], [(2, 4)])
-    assert truth.healable.ranges() == [(2, 4)]
+    assert ([(1, 5)], [(1, 1), (5, 5)], [(2, 4)]) == (truth.had.ranges(), truth.sent.ranges(), truth.unsent.ranges())
+    assert [(2, 4)] == truth.healable.ranges()
     answer = exchange.rest("/products/BTC-USD/trades", {}, START_US)
     assert answer is not None
-    assert [trade["trade_id"] for trade in json.loads(answer.body)] == [5, 4, 3, 2, 1]
+    assert [5, 4, 3, 2, 1] == [trade["trade_id"] for trade in json.loads(answer.body)]
 
 
 # A market
@@ -224,8 +224,8 @@ def test_a_market_goes_on_while_nobody_listens_and_the_last_ticker_comes_first()
     accepted = exchange.connect(START_US)
     assert isinstance(accepted, Accepted)
     answered = frames_of(exchange.receive(accepted.connection, subscribe("BTC-USD"), START_US + 1_500_000))
-    assert answered[1:] == [ticker(2, at_s=1)]
-    assert ids_of(step(exchange, 2)) == [3]
+    assert [ticker(2, at_s=1)] == answered[1:]
+    assert [3] == ids_of(step(exchange, 2))
 
 
 def test_a_matches_subscriber_gets_the_last_match_and_then_each_one() -> None:
@@ -234,43 +234,43 @@ def test_a_matches_subscriber_gets_the_last_match_and_then_each_one() -> None:
     assert isinstance(accepted, Accepted)
     text = subscribe("BTC-USD", channels=["matches"])
     answered = frames_of(exchange.receive(accepted.connection, text, START_US))
-    assert [json.loads(frame)["type"] for frame in answered] == ["subscriptions", "last_match"]
+    assert ["subscriptions", "last_match"] == [json.loads(frame)["type"] for frame in answered]
     [match] = [json.loads(frame) for frame in frames_of(step(exchange, 2))]
-    assert (match["type"], match["trade_id"], match["side"]) == ("match", 2, "sell")
+    assert ("match", 2, "sell") == (match["type"], match["trade_id"], match["side"])
 
 
 def test_a_frame_goes_to_each_subscriber_and_counts_once() -> None:
     exchange = market(ticker(1))
     join(exchange, "BTC-USD")
     join(exchange, "BTC-USD", "ETH-USD")
-    assert len(frames_of(step(exchange, 1))) == 2
-    assert exchange.truth.of("BTC-USD").frame_count == 1
+    assert 2 == len(frames_of(step(exchange, 1)))
+    assert 1 == exchange.truth.of("BTC-USD").frame_count
 
 
 def test_who_does_not_subscribe_within_five_seconds_is_disconnected() -> None:
     exchange = market(ticker(1))
     accepted = exchange.connect(START_US)
     assert isinstance(accepted, Accepted)
-    assert exchange.next_due_us() == START_US + SECOND_US
-    assert step(exchange, 4.9) == []
+    assert START_US + SECOND_US == exchange.next_due_us()
+    assert [] == step(exchange, 4.9)
     [close] = step(exchange, 5)
-    assert close == Close(accepted.connection, 1001, "no subscribe within 5 seconds")
-    assert exchange.receive(accepted.connection, subscribe("BTC-USD"), START_US + 6 * SECOND_US) == []
+    assert Close(accepted.connection, 1001, "no subscribe within 5 seconds") == close
+    assert [] == exchange.receive(accepted.connection, subscribe("BTC-USD"), START_US + 6 * SECOND_US)
 
 
 def test_a_heartbeat_tells_the_last_trade_that_was_sent_before_it() -> None:
     exchange = market(ticker(1, at_s=0.5), ticker(2, at_s=1.5))
     join(exchange, "BTC-USD", channels=["heartbeat"])
     [beat] = [json.loads(frame) for frame in frames_of(step(exchange, 1))]
-    assert beat == {
+    assert {
         "type": "heartbeat",
         "last_trade_id": 1,
         "product_id": "BTC-USD",
         "sequence": 10,
         "time": "2025-11-24T15:00:01.000000Z",
-    }
+    } == beat
     [beat] = [json.loads(frame) for frame in frames_of(step(exchange, 2))]
-    assert beat["last_trade_id"] == 2
+    assert 2 == beat["last_trade_id"]
 
 
 def test_a_status_lists_every_product() -> None:
@@ -279,14 +279,14 @@ def test_a_status_lists_every_product() -> None:
     assert isinstance(accepted, Accepted)
     exchange.receive(accepted.connection, '{"type":"subscribe","channels":["status"]}', START_US)
     [status] = [json.loads(frame) for frame in frames_of(step(exchange, 0))]
-    assert [product["id"] for product in status["products"]] == ["BTC-USD", "ETH-USD"]
+    assert ["BTC-USD", "ETH-USD"] == [product["id"] for product in status["products"]]
 
 
 def test_a_refused_call_is_counted_and_nothing_else() -> None:
     exchange = market(ticker(1))
     join(exchange, "NOPE-USD")
-    assert step(exchange, 1) == []
-    assert exchange.truth.refused_call_count == 1
+    assert [] == step(exchange, 1)
+    assert 1 == exchange.truth.refused_call_count
 
 
 def test_a_demonstration_sends_an_odd_frame_after_ten_seconds() -> None:
@@ -294,9 +294,9 @@ def test_a_demonstration_sends_an_odd_frame_after_ten_seconds() -> None:
     exchange = market(*frames, oddities=True)
     join(exchange, "BTC-USD")
     sent = [frame for second in range(20) for frame in frames_of(step(exchange, second))]
-    assert [at for at, (was, is_) in enumerate(zip(frames, sent, strict=True)) if was != is_] == [9]
-    assert exchange.truth.of("BTC-USD").garbled.ranges() == [(10, 10)]
-    assert list(exchange.truth.of("BTC-USD").sent) == list(range(1, 20))
+    assert [9] == [at for at, (was, is_) in enumerate(zip(frames, sent, strict=True)) if was != is_]
+    assert [(10, 10)] == exchange.truth.of("BTC-USD").garbled.ranges()
+    assert list(range(1, 20)) == list(exchange.truth.of("BTC-USD").sent)
 
 
 # Coinbase's limits
@@ -315,7 +315,7 @@ def test_a_client_that_sends_too_much_is_told_and_disconnected() -> None:
     answers = [exchange.receive(connection, subscribe("BTC-USD"), START_US) for _ in range(1000)]
     [error, close] = answers[-1]
     assert isinstance(error, Send)
-    assert json.loads(error.frame)["message"] == "ErrSlowRead"
+    assert "ErrSlowRead" == json.loads(error.frame)["message"]
     assert isinstance(close, Close)
 
 
@@ -324,8 +324,8 @@ def test_asking_rest_too_often_is_refused_with_429() -> None:
     answers = [exchange.rest("/time", {}, START_US) for _ in range(20)]
     assert [200] * 15 + [429] * 5 == [answer.status for answer in answers if answer]
     assert answers[-1] is not None
-    assert json.loads(answers[-1].body) == {"message": "Public rate limit exceeded"}
-    assert exchange.truth.rest_count == {200: 15, 429: 5}
+    assert {"message": "Public rate limit exceeded"} == json.loads(answers[-1].body)
+    assert {200: 15, 429: 5} == exchange.truth.rest_count
 
 
 # Faults on frames
@@ -334,9 +334,9 @@ def test_asking_rest_too_often_is_refused_with_429() -> None:
 def test_a_dropped_frame_is_a_trade_that_rest_still_has() -> None:
     exchange = market(*map(ticker, (1, 2, 3, 4)), faults=[Drop(at=2, count=2)])
     join(exchange, "BTC-USD")
-    assert ids_of(step(exchange, 4)) == [1, 4]
-    assert exchange.truth.of("BTC-USD").healable.ranges() == [(2, 3)]
-    assert [(one.trade_id, one.how) for one in exchange.truth.struck] == [(2, "drop"), (3, "drop")]
+    assert [1, 4] == ids_of(step(exchange, 4))
+    assert [(2, 3)] == exchange.truth.of("BTC-USD").healable.ranges()
+    assert [(2, "drop"), (3, "drop")] == [(one.trade_id, one.how) for one in exchange.truth.struck]
 
 
 def test_a_dropped_trade_can_be_lost_to_rest_too() -> None:
@@ -344,38 +344,38 @@ def test_a_dropped_trade_can_be_lost_to_rest_too() -> None:
     join(exchange, "BTC-USD")
     step(exchange, 3)
     truth = exchange.truth.of("BTC-USD")
-    assert (truth.unsent.ranges(), truth.healable.ranges()) == ([(2, 2)], [])
+    assert ([(2, 2)], []) == (truth.unsent.ranges(), truth.healable.ranges())
 
 
 def test_a_dropped_last_ticker_reaches_whoever_subscribes_next() -> None:
     exchange = market(*map(ticker, (1, 2)), faults=[Drop(at=2)])
     join(exchange, "BTC-USD")
     step(exchange, 2)
-    assert exchange.truth.of("BTC-USD").unsent.ranges() == [(2, 2)]
+    assert [(2, 2)] == exchange.truth.of("BTC-USD").unsent.ranges()
     join(exchange, "BTC-USD", at_s=2)
-    assert exchange.truth.of("BTC-USD").unsent.ranges() == []
+    assert [] == exchange.truth.of("BTC-USD").unsent.ranges()
 
 
 def test_a_frame_can_come_twice() -> None:
     exchange = market(*map(ticker, (1, 2, 3)), faults=[Duplicate(at=2, times=3)])
     join(exchange, "BTC-USD")
-    assert ids_of(step(exchange, 3)) == [1, 2, 2, 2, 3]
-    assert exchange.truth.of("BTC-USD").frame_count == 5
+    assert [1, 2, 2, 2, 3] == ids_of(step(exchange, 3))
+    assert 5 == exchange.truth.of("BTC-USD").frame_count
 
 
 def test_a_frame_can_come_after_its_successors_of_the_same_product() -> None:
     frames = [ticker(1), ticker(2), ticker(1, "ETH-USD", 2.5), ticker(3), ticker(4), ticker(5)]
     exchange = market(*frames, faults=[Reorder(at=2, by=2, product="BTC-USD")])
     join(exchange, "BTC-USD", "ETH-USD")
-    assert frames_of(step(exchange, 9)) == [frames[0], frames[2], frames[3], frames[4], frames[1], frames[5]]
-    assert exchange.truth.of("BTC-USD").sent.ranges() == [(1, 5)]
+    assert [frames[at] for at in (0, 2, 3, 4, 1, 5)] == frames_of(step(exchange, 9))
+    assert [(1, 5)] == exchange.truth.of("BTC-USD").sent.ranges()
 
 
 def test_a_frame_held_back_too_long_is_not_sent() -> None:
     exchange = market(*map(ticker, (1, 2, 3)), faults=[Reorder(at=2, by=5)])
     join(exchange, "BTC-USD")
-    assert ids_of(step(exchange, 3)) == [1, 3]
-    assert exchange.truth.of("BTC-USD").unsent.ranges() == [(2, 2)]
+    assert [1, 3] == ids_of(step(exchange, 3))
+    assert [(2, 2)] == exchange.truth.of("BTC-USD").unsent.ranges()
 
 
 def test_an_altered_frame_counts_as_sent_but_garbled() -> None:
@@ -383,9 +383,9 @@ def test_an_altered_frame_counts_as_sent_but_garbled() -> None:
     join(exchange, "BTC-USD")
     odd, whole = frames_of(step(exchange, 2))
     assert b"\xff" in odd
-    assert whole == ticker(2)
+    assert ticker(2) == whole
     truth = exchange.truth.of("BTC-USD")
-    assert (truth.sent.ranges(), truth.garbled.ranges(), truth.unsent.ranges()) == ([(1, 2)], [(1, 1)], [(1, 1)])
+    assert ([(1, 2)], [(1, 1)], [(1, 1)]) == (truth.sent.ranges(), truth.garbled.ranges(), truth.unsent.ranges())
 
 
 def test_ids_jump_on_the_websocket_in_rest_and_in_heartbeats() -> None:
@@ -394,7 +394,7 @@ def test_ids_jump_on_the_websocket_in_rest_and_in_heartbeats() -> None:
     told = [json.loads(frame) for frame in frames_of(step(exchange, 3))]
     assert [1, 102, 103] == [message["trade_id"] for message in told if message["type"] == "ticker"]
     assert [103] == [message["last_trade_id"] for message in told if message["type"] == "heartbeat"]
-    assert exchange.truth.of("BTC-USD").healable.ranges() == [(2, 101)]
+    assert [(2, 101)] == exchange.truth.of("BTC-USD").healable.ranges()
     assert exchange.listings["BTC-USD"].history.get(50) is not None
 
 
@@ -402,7 +402,7 @@ def test_frames_are_counted_only_when_somebody_would_get_them() -> None:
     exchange = market(*map(ticker, (1, 2, 3)), faults=[Drop(at=1)])
     step(exchange, 1)
     join(exchange, "BTC-USD", at_s=1)
-    assert ids_of(step(exchange, 3)) == [3]
+    assert [3] == ids_of(step(exchange, 3))
 
 
 # Faults on connections
@@ -412,27 +412,27 @@ def test_frames_are_counted_only_when_somebody_would_get_them() -> None:
 def test_a_connection_is_closed_with_any_code_or_none(code: int | None) -> None:
     exchange = market(*map(ticker, (1, 2)), faults=[Disconnect(from_s=1.5, code=code, reason="why")])
     connection = join(exchange, "BTC-USD")
-    assert ids_of(step(exchange, 1)) == [1]
-    assert exchange.next_due_us() == START_US + 1_500_000
-    assert step(exchange, 1.5) == [Close(connection, code, "why")]
-    assert step(exchange, 2) == []
-    assert exchange.truth.of("BTC-USD").unsent.ranges() == [(2, 2)]
+    assert [1] == ids_of(step(exchange, 1))
+    assert START_US + 1_500_000 == exchange.next_due_us()
+    assert [Close(connection, code, "why")] == step(exchange, 1.5)
+    assert [] == step(exchange, 2)
+    assert [(2, 2)] == exchange.truth.of("BTC-USD").unsent.ranges()
 
 
 def test_a_connection_is_closed_before_a_certain_frame() -> None:
     exchange = market(*map(ticker, (1, 2, 3)), faults=[Disconnect(at=2)])
     connection = join(exchange, "BTC-USD")
-    assert step(exchange, 3) == [Send(connection, ticker(1)), Close(connection, None)]
+    assert [Send(connection, ticker(1)), Close(connection, None)] == step(exchange, 3)
 
 
 def test_a_silence_swallows_ticks_and_heartbeats_and_spares_new_connections() -> None:
     exchange = market(*map(ticker, (1, 2, 3)), faults=[Silence(from_s=1.5, to_s=10)])
     old = join(exchange, "BTC-USD", channels=["ticker", "heartbeat"])
-    assert len(frames_of(step(exchange, 1))) == 2
+    assert 2 == len(frames_of(step(exchange, 1)))
     new = join(exchange, "BTC-USD", at_s=1.6)
     actions = step(exchange, 3)
-    assert frames_of(actions, old) == []
-    assert frames_of(actions, new) == [ticker(2), ticker(3)]
+    assert [] == frames_of(actions, old)
+    assert [ticker(2), ticker(3)] == frames_of(actions, new)
 
 
 def test_in_a_silence_heartbeats_may_go_on_and_tell_what_was_missed() -> None:
@@ -440,34 +440,34 @@ def test_in_a_silence_heartbeats_may_go_on_and_tell_what_was_missed() -> None:
     join(exchange, "BTC-USD", channels=["ticker", "heartbeat"])
     step(exchange, 1)
     [beat] = [json.loads(frame) for frame in frames_of(step(exchange, 3))]
-    assert (beat["type"], beat["last_trade_id"]) == ("heartbeat", 3)
-    assert exchange.truth.of("BTC-USD").unsent.ranges() == [(2, 3)]
+    assert ("heartbeat", 3) == (beat["type"], beat["last_trade_id"])
+    assert [(2, 3)] == exchange.truth.of("BTC-USD").unsent.ranges()
 
 
 def test_one_product_can_fall_silent_alone() -> None:
     frames = [ticker(1), ticker(2, "ETH-USD")]
     exchange = market(*frames, faults=[Silence(product="BTC-USD", all_connections=True)])
     join(exchange, "BTC-USD", "ETH-USD")
-    assert frames_of(step(exchange, 2)) == [frames[1]]
+    assert [frames[1]] == frames_of(step(exchange, 2))
 
 
 def test_a_half_open_connection_is_frozen_and_thawed() -> None:
     exchange = market(ticker(2), faults=[Silence(from_s=1, to_s=3, deaf=True)])
     connection = join(exchange, "BTC-USD")
-    assert step(exchange, 1) == [Freeze(connection)]
-    assert exchange.receive(connection, subscribe("ETH-USD"), START_US + SECOND_US) == []
-    assert step(exchange, 2) == []
-    assert step(exchange, 3) == [Thaw(connection)]
+    assert [Freeze(connection)] == step(exchange, 1)
+    assert [] == exchange.receive(connection, subscribe("ETH-USD"), START_US + SECOND_US)
+    assert [] == step(exchange, 2)
+    assert [Thaw(connection)] == step(exchange, 3)
 
 
 def test_connections_can_be_refused_and_accepted_late() -> None:
     exchange = market(faults=[RefuseConnections(to_s=1, status=503), SlowAccept(from_s=1, delay_s=2.5)])
-    assert exchange.connect(START_US) == Refused(503)
-    assert exchange.next_due_us() == START_US + SECOND_US
+    assert Refused(503) == exchange.connect(START_US)
+    assert START_US + SECOND_US == exchange.next_due_us()
     step(exchange, 1)
-    assert exchange.connect(START_US + SECOND_US) == Accepted(1, 2.5)
-    assert exchange.truth.refused_connection_count == 1
-    assert exchange.next_due_us() == START_US + 8_500_000
+    assert Accepted(1, 2.5) == exchange.connect(START_US + SECOND_US)
+    assert 1 == exchange.truth.refused_connection_count
+    assert START_US + 8_500_000 == exchange.next_due_us()
 
 
 def test_a_subscribe_can_be_refused_for_a_while() -> None:
@@ -476,17 +476,17 @@ def test_a_subscribe_can_be_refused_for_a_while() -> None:
     assert isinstance(accepted, Accepted)
     [send] = exchange.receive(accepted.connection, subscribe("BTC-USD"), START_US)
     assert isinstance(send, Send)
-    assert json.loads(send.frame) == {"type": "error", "message": "Failed to subscribe", "reason": "not now"}
-    assert len(exchange.receive(accepted.connection, subscribe("BTC-USD"), START_US + SECOND_US)) == 1
-    assert ids_of(step(exchange, 1)) == [1]
+    assert {"type": "error", "message": "Failed to subscribe", "reason": "not now"} == json.loads(send.frame)
+    assert 1 == len(exchange.receive(accepted.connection, subscribe("BTC-USD"), START_US + SECOND_US))
+    assert [1] == ids_of(step(exchange, 1))
 
 
 def test_an_ignored_subscribe_is_followed_by_nothing_at_all() -> None:
     exchange = market(ticker(1), faults=[IgnoreSubscribe()])
     accepted = exchange.connect(START_US)
     assert isinstance(accepted, Accepted)
-    assert exchange.receive(accepted.connection, subscribe("BTC-USD"), START_US) == []
-    assert step(exchange, 60) == []
+    assert [] == exchange.receive(accepted.connection, subscribe("BTC-USD"), START_US)
+    assert [] == step(exchange, 60)
 
 
 def test_a_forgotten_product_is_missing_from_the_ack() -> None:
@@ -494,7 +494,7 @@ def test_a_forgotten_product_is_missing_from_the_ack() -> None:
     accepted = exchange.connect(START_US)
     assert isinstance(accepted, Accepted)
     [ack] = frames_of(exchange.receive(accepted.connection, subscribe("BTC-USD", "ETH-USD"), START_US))
-    assert json.loads(ack)["channels"] == [{"name": "ticker", "product_ids": ["BTC-USD"], "account_ids": None}]
+    assert [{"name": "ticker", "product_ids": ["BTC-USD"], "account_ids": None}] == json.loads(ack)["channels"]
 
 
 def test_a_bad_product_voids_the_call_though_rest_lists_it() -> None:
@@ -502,26 +502,26 @@ def test_a_bad_product_voids_the_call_though_rest_lists_it() -> None:
     accepted = exchange.connect(START_US)
     assert isinstance(accepted, Accepted)
     [error] = frames_of(exchange.receive(accepted.connection, subscribe("BTC-USD", "ETH-USD"), START_US))
-    assert json.loads(error)["reason"] == "ETH-USD is not a valid product"
+    assert "ETH-USD is not a valid product" == json.loads(error)["reason"]
     answer = exchange.rest("/products", {}, START_US)
     assert answer is not None
-    assert [product["id"] for product in json.loads(answer.body)] == ["BTC-USD", "ETH-USD"]
+    assert ["BTC-USD", "ETH-USD"] == [product["id"] for product in json.loads(answer.body)]
 
 
 def test_heartbeats_can_know_no_trade() -> None:
     exchange = market(ticker(1, at_s=0.5), faults=[ZeroHeartbeat()])
     join(exchange, "BTC-USD", channels=["heartbeat"])
-    assert json.loads(frames_of(step(exchange, 1))[0])["last_trade_id"] == 0
+    assert 0 == json.loads(frames_of(step(exchange, 1))[0])["last_trade_id"]
 
 
 def test_a_clock_that_steps_steps_everywhere() -> None:
     exchange = market(ticker(5), faults=[ClockStep(step_s=-2)])
     join(exchange, "BTC-USD", channels=["ticker", "heartbeat"])
     told = [json.loads(frame)["time"] for frame in frames_of(step(exchange, 5))]
-    assert told == ["2025-11-24T15:00:03.000000Z"] * 2
+    assert ["2025-11-24T15:00:03.000000Z"] * 2 == told
     answer = exchange.rest("/products/BTC-USD/trades", {}, START_US + 5 * SECOND_US)
     assert answer is not None
-    assert json.loads(answer.body)[0]["time"] == "2025-11-24T15:00:03Z"
+    assert "2025-11-24T15:00:03Z" == json.loads(answer.body)[0]["time"]
 
 
 # Faults on REST
@@ -531,7 +531,7 @@ def test_rest_can_be_down() -> None:
     exchange = market(faults=[RestDown(to_s=1)])
     assert exchange.rest("/time", {}, START_US) is None
     assert exchange.rest("/time", {}, START_US + SECOND_US) is not None
-    assert exchange.truth.rest_count == {0: 1, 200: 1}
+    assert {0: 1, 200: 1} == exchange.truth.rest_count
 
 
 @pytest.mark.parametrize(
@@ -545,7 +545,7 @@ def test_rest_can_be_down() -> None:
 def test_rest_can_storm(status: int, body: bytes) -> None:
     answer = market(faults=[RestStorm(status=status)]).rest("/time", {}, START_US)
     assert answer is not None
-    assert (answer.status, answer.body) == (status, body)
+    assert (status, body) == (answer.status, answer.body)
 
 
 def test_a_storm_can_hit_a_share() -> None:
@@ -558,4 +558,4 @@ def test_a_storm_can_hit_a_share() -> None:
 def test_rest_can_be_slow() -> None:
     answer = market(faults=[SlowRest(delay_s=4)]).rest("/time", {}, START_US)
     assert answer is not None
-    assert (answer.status, answer.delay_s) == (200, 4)
+    assert (200, 4) == (answer.status, answer.delay_s)

@@ -10,4 +10,4 @@ def test_an_unreadable_recording_says_where_and_what_to_do() -> None:
 
 def test_wrong_settings_say_the_remedy() -> None:
     error: ExchangeError = ExchangeSettingsWrong("speed 0 is not above zero", "give 1")
-    assert str(error) == "speed 0 is not above zero: give 1"
+    assert "speed 0 is not above zero: give 1" == str(error)

@@ -20,7 +20,7 @@ from local.exchange.faults import FAULTS, Alter, Disconnect, Drop, Fault, RestDo
     ],
 )
 def test_a_fault_is_read_from_its_text(text: str, fault: Fault) -> None:
-    assert parse_fault(text) == fault
+    assert fault == parse_fault(text)
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,10 @@ def test_what_cannot_be_read_is_said_with_what_there_is(text: str, said: str) ->
 
 
 def test_every_fault_has_a_name_and_stands_by_default_for_ever() -> None:
-    assert len(FAULTS) == 18
+    assert 18 == len(FAULTS)
     for name in FAULTS:
         fault = parse_fault(name)
-        assert (fault.from_s, fault.to_s) == (0, math.inf)
+        assert (0, math.inf) == (fault.from_s, fault.to_s)
 
 
 def test_a_window_begins_and_ends() -> None:

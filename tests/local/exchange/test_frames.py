@@ -26,8 +26,8 @@ def test_a_heartbeat_reads_as_recorded() -> None:
 
 
 def test_an_error_reads_as_recorded() -> None:
-    assert encode_error("Failed to subscribe", "Invalid product ID provided") == (
-        b'{"type":"error","message":"Failed to subscribe","reason":"Invalid product ID provided"}'
+    assert b'{"type":"error","message":"Failed to subscribe","reason":"Invalid product ID provided"}' == encode_error(
+        "Failed to subscribe", "Invalid product ID provided"
     )
 
 
@@ -46,7 +46,7 @@ def test_a_match_names_the_maker_and_two_orders() -> None:
     uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
     assert uuid.fullmatch(message.pop("maker_order_id"))
     assert uuid.fullmatch(message.pop("taker_order_id"))
-    assert message == {
+    assert {
         "type": "match",
         "trade_id": 881613,
         "side": "sell",
@@ -55,12 +55,12 @@ def test_a_match_names_the_maker_and_two_orders() -> None:
         "product_id": "BAND-GBP",
         "sequence": 333938798,
         "time": "2021-04-17T16:43:30.244075Z",
-    }
+    } == message
 
 
 def test_the_first_match_after_a_subscribe_says_so() -> None:
-    assert json.loads(encode_match("BAND-GBP", TRADE, sequence=1, last=True))["type"] == "last_match"
+    assert "last_match" == json.loads(encode_match("BAND-GBP", TRADE, sequence=1, last=True))["type"]
 
 
 def test_a_status_lists_products() -> None:
-    assert json.loads(encode_status([{"id": "BTC-USD"}]))["products"] == [{"id": "BTC-USD"}]
+    assert [{"id": "BTC-USD"}] == json.loads(encode_status([{"id": "BTC-USD"}]))["products"]

@@ -21,7 +21,7 @@ def history(*ids: int, hole_trades: HoleTrades | None = None, seed: int = 1, rem
 
 
 def test_a_trade_survives_packing() -> None:
-    assert unpack_trade(9, pack_trade(trade(9))) == trade(9)
+    assert trade(9) == unpack_trade(9, pack_trade(trade(9)))
 
 
 def test_trades_come_newest_first_below_an_id_and_above_another() -> None:
@@ -30,7 +30,7 @@ def test_trades_come_newest_first_below_an_id_and_above_another() -> None:
     assert [3, 2, 1] == [one.trade_id for one in known.below(4)]
     assert [5, 4] == [one.trade_id for one in known.below(above=3)]
     assert [3] == [one.trade_id for one in known.below(4, above=2)]
-    assert list(known.below(1)) == []
+    assert [] == list(known.below(1))
 
 
 def test_a_trade_told_late_or_twice_finds_its_place_once() -> None:
@@ -43,9 +43,9 @@ def test_without_hole_trades_a_jump_is_no_hole() -> None:
 
 def test_a_hole_is_told_with_its_ids() -> None:
     known = history(1, hole_trades="none")
-    assert known.add(trade(5)) == (2, 4)
+    assert (2, 4) == known.add(trade(5))
     assert [5, 1] == [one.trade_id for one in known.below()]
-    assert known.withheld.ranges() == [(2, 4)]
+    assert [(2, 4)] == known.withheld.ranges()
 
 
 def test_a_hole_that_rest_holds_is_filled_anywhere_a_page_begins() -> None:
@@ -64,7 +64,7 @@ def test_a_holes_trades_are_plausible_and_always_the_same() -> None:
     instants = [decode_time(one.event_time) for one in trades]
     assert instants == sorted(instants, key=lambda at: at or 0, reverse=True)
     assert all(0 < Decimal(one.price) < 200 and Decimal(one.base_size) > 0 for one in trades)
-    assert {one.taker_side for one in trades} == {"buy", "sell"}
+    assert {"buy", "sell"} == {one.taker_side for one in trades}
 
 
 def test_one_missing_trade_is_a_hole_too() -> None:
@@ -89,14 +89,14 @@ def test_a_withheld_trade_is_never_told() -> None:
     known.withhold(2, "none")
     assert [3, 1] == [one.trade_id for one in known.below()]
     assert known.get(2) is None
-    assert known.get(3) == trade(3)
+    assert trade(3) == known.get(3)
 
 
 def test_memory_is_bounded_and_the_oldest_go() -> None:
     known = history(*range(1, 1002), remembered=1000)
     told = [one.trade_id for one in known.below()]
-    assert told == list(range(1001, 250, -1))
-    assert known.forgotten_below == 251
+    assert list(range(1001, 250, -1)) == told
+    assert 251 == known.forgotten_below
     known.add(trade(3))
     assert known.get(3) is None
 

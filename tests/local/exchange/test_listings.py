@@ -24,18 +24,18 @@ def tick(trade_id: int) -> Tick:
 def test_a_noted_tick_is_known_everywhere() -> None:
     listing = make_listing()
     listing.note(tick(7))
-    assert (listing.trade_id, listing.sequence) == (7, 70)
-    assert listing.last_ticker == tick(7)
+    assert (7, 70) == (listing.trade_id, listing.sequence)
+    assert tick(7) == listing.last_ticker
     assert listing.history.last == tick(7).trade
-    assert list(listing.truth.had) == [7]
-    assert listing.told()["price"] == "86468.04"
+    assert [7] == list(listing.truth.had)
+    assert "86468.04" == listing.told()["price"]
 
 
 def test_an_older_tick_does_not_bring_numbers_back() -> None:
     listing = make_listing()
     listing.note(tick(7))
     listing.note(tick(6))
-    assert (listing.trade_id, listing.sequence) == (7, 70)
+    assert (7, 70) == (listing.trade_id, listing.sequence)
 
 
 def test_without_mischief_a_tick_is_left_as_it_is() -> None:
@@ -50,8 +50,8 @@ def test_ids_that_jump_are_bent_in_frame_rest_and_truth() -> None:
     bent = listing.bend(tick(8), 0)
     listing.note(bent)
     assert json.loads(bent.frame)["trade_id"] == bent.trade_id == 18
-    assert listing.truth.had.ranges() == [(7, 18)]
-    assert [trade.trade_id for trade in listing.history.below()] == list(range(18, 6, -1))
+    assert [(7, 18)] == listing.truth.had.ranges()
+    assert list(range(18, 6, -1)) == [trade.trade_id for trade in listing.history.below()]
 
 
 def test_what_rest_lacks_of_a_jump_is_withheld_in_the_truth() -> None:
@@ -60,8 +60,8 @@ def test_what_rest_lacks_of_a_jump_is_withheld_in_the_truth() -> None:
     listing.jump(10, "none")
     listing.note(listing.bend(tick(8), 0))
     listing.note(listing.bend(tick(9), 0))
-    assert listing.truth.withheld.ranges() == [(8, 17)]
-    assert [trade.trade_id for trade in listing.history.below()] == [19, 18, 7]
+    assert [(8, 17)] == listing.truth.withheld.ranges()
+    assert [19, 18, 7] == [trade.trade_id for trade in listing.history.below()]
 
 
 def test_a_clock_that_is_off_is_off_in_frame_and_rest() -> None:
@@ -71,4 +71,4 @@ def test_a_clock_that_is_off_is_off_in_frame_and_rest() -> None:
 
 
 def test_nothing_is_told_before_the_first_ticker() -> None:
-    assert make_listing().told() == {}
+    assert {} == make_listing().told()

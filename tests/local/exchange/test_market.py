@@ -100,11 +100,11 @@ def test_within_a_cascade_the_volumes_grow_by_exactly_what_was_traded(ticks: lis
 def test_texts_have_coinbases_decimals() -> None:
     for tick in some_ticks(300, products=("SOL-USD",)):
         message = json.loads(tick.frame)
-        assert len(message["best_bid"].partition(".")[2]) == 3  # SOL-USD quotes one decimal more than it trades
-        assert len(message["volume_24h"].partition(".")[2]) == 8
+        assert 3 == len(message["best_bid"].partition(".")[2])  # SOL-USD quotes one decimal more than it trades
+        assert 8 == len(message["volume_24h"].partition(".")[2])
         assert len(message["price"].partition(".")[2]) <= 2
         assert not message["price"].endswith(".")
-        assert len(message["time"]) == 27
+        assert 27 == len(message["time"])
 
 
 def test_prices_stay_near_the_catalogues(ticks: list[Tick]) -> None:
@@ -115,7 +115,7 @@ def test_prices_stay_near_the_catalogues(ticks: list[Tick]) -> None:
 
 
 def test_every_product_has_a_last_ticker_before_the_start(ticks: list[Tick]) -> None:
-    assert {tick.product_id for tick in ticks if tick.due_us < START_US} == set(CATALOGUE)
+    assert set(CATALOGUE) == {tick.product_id for tick in ticks if tick.due_us < START_US}
 
 
 def test_a_busier_market_trades_more_often() -> None:

@@ -25,48 +25,48 @@ def test_a_share_of_the_frames_is_hit_and_the_seed_says_which() -> None:
 
 def test_outside_its_window_nothing_strikes() -> None:
     mischief = Mischief([Drop(share=1.0, from_s=5, to_s=6), RestDown(from_s=5, to_s=6)], seed=1, opened_us=SECOND_US)
-    assert mischief.next_frame("A-B", 5 * SECOND_US) == []
-    assert len(mischief.next_frame("A-B", 6 * SECOND_US)) == 1
+    assert [] == mischief.next_frame("A-B", 5 * SECOND_US)
+    assert 1 == len(mischief.next_frame("A-B", 6 * SECOND_US))
     assert not list(mischief.at_work(RestDown, 5 * SECOND_US))
     assert list(mischief.at_work(RestDown, 6 * SECOND_US)) == [RestDown(from_s=5, to_s=6)]
 
 
 def test_a_disconnect_by_the_clock_happens_once() -> None:
     mischief = Mischief([Disconnect(from_s=2, code=1001)], seed=1, opened_us=0)
-    assert mischief.take_disconnects(SECOND_US) == []
-    assert len(mischief.take_disconnects(3 * SECOND_US)) == 1
-    assert mischief.take_disconnects(4 * SECOND_US) == []
+    assert [] == mischief.take_disconnects(SECOND_US)
+    assert 1 == len(mischief.take_disconnects(3 * SECOND_US))
+    assert [] == mischief.take_disconnects(4 * SECOND_US)
 
 
 def test_a_disconnect_by_frame_waits_for_its_frame() -> None:
     mischief = Mischief([Disconnect(at=1)], seed=1, opened_us=0)
-    assert mischief.take_disconnects(9 * SECOND_US) == []
-    assert len(mischief.next_frame("A-B", 9 * SECOND_US)) == 1
+    assert [] == mischief.take_disconnects(9 * SECOND_US)
+    assert 1 == len(mischief.next_frame("A-B", 9 * SECOND_US))
 
 
 def test_products_can_be_bad_or_forgotten_for_a_while() -> None:
     mischief = Mischief([BadProduct(product="A-B", to_s=1), ForgetProduct(product="C-D")], seed=1, opened_us=0)
-    assert mischief.bad_products(0) == {"A-B"}
+    assert {"A-B"} == mischief.bad_products(0)
     assert mischief.bad_products(SECOND_US) == set()
-    assert mischief.forgotten_products(SECOND_US) == {"C-D"}
+    assert {"C-D"} == mischief.forgotten_products(SECOND_US)
 
 
 def test_clock_steps_add_up() -> None:
     mischief = Mischief([ClockStep(step_s=-2), ClockStep(step_s=0.5, from_s=1)], seed=1, opened_us=0)
-    assert mischief.clock_step_us(0) == -2_000_000
-    assert mischief.clock_step_us(SECOND_US) == -1_500_000
+    assert -2_000_000 == mischief.clock_step_us(0)
+    assert -1_500_000 == mischief.clock_step_us(SECOND_US)
 
 
 def test_a_silence_spares_connections_opened_after_it_began() -> None:
     mischief = Mischief([Silence(from_s=5, to_s=9)], seed=1, opened_us=0)
-    assert len(mischief.silences(4 * SECOND_US, 6 * SECOND_US)) == 1
-    assert mischief.silences(5 * SECOND_US, 6 * SECOND_US) == []
+    assert 1 == len(mischief.silences(4 * SECOND_US, 6 * SECOND_US))
+    assert [] == mischief.silences(5 * SECOND_US, 6 * SECOND_US)
     everyone = Mischief([Silence(from_s=5, all_connections=True)], seed=1, opened_us=0)
-    assert len(everyone.silences(5 * SECOND_US, 6 * SECOND_US)) == 1
+    assert 1 == len(everyone.silences(5 * SECOND_US, 6 * SECOND_US))
 
 
 def test_the_next_edge_is_told_until_there_is_none() -> None:
     mischief = Mischief([RestDown(from_s=2, to_s=3)], seed=1, opened_us=0)
-    assert mischief.next_edge_us(0) == 2 * SECOND_US
-    assert mischief.next_edge_us(2 * SECOND_US) == 3 * SECOND_US
+    assert 2 * SECOND_US == mischief.next_edge_us(0)
+    assert 3 * SECOND_US == mischief.next_edge_us(2 * SECOND_US)
     assert mischief.next_edge_us(3 * SECOND_US) is None

@@ -12,11 +12,11 @@ SECOND_US = 1_000_000
 
 
 def test_a_malformed_size_as_it_was_seen() -> None:
-    assert json.loads(alter_frame(FRAME, "size"))["last_size"] == "0.-10000"
+    assert "0.-10000" == json.loads(alter_frame(FRAME, "size"))["last_size"]
 
 
 def test_the_year_one_as_it_was_seen() -> None:
-    assert json.loads(alter_frame(FRAME, "zero_time"))["time"] == "0001-01-01T00:00:00.000000Z"
+    assert "0001-01-01T00:00:00.000000Z" == json.loads(alter_frame(FRAME, "zero_time"))["time"]
 
 
 def test_other_fields_are_left_alone() -> None:
@@ -24,8 +24,8 @@ def test_other_fields_are_left_alone() -> None:
 
 
 def test_values_and_types_can_be_wrong() -> None:
-    assert json.loads(alter_frame(FRAME, "negative_price"))["price"] == "-86468.04"
-    assert json.loads(alter_frame(FRAME, "wrong_type"))["trade_id"] == "910348374"
+    assert "-86468.04" == json.loads(alter_frame(FRAME, "negative_price"))["price"]
+    assert "910348374" == json.loads(alter_frame(FRAME, "wrong_type"))["trade_id"]
 
 
 def test_a_cut_frame_is_no_json() -> None:
@@ -41,7 +41,7 @@ def test_a_frame_can_be_no_utf8() -> None:
 def test_a_huge_frame_is_json_above_two_megabytes() -> None:
     huge = alter_frame(FRAME, "huge")
     assert len(huge) > 2_000_000
-    assert json.loads(huge)["trade_id"] == 910348374
+    assert 910348374 == json.loads(huge)["trade_id"]
 
 
 def test_every_alteration_changes_the_frame() -> None:

@@ -16,11 +16,11 @@ def test_ids_in_a_row_are_one_range() -> None:
     ids = IdRanges()
     for trade_id in (5, 6, 7, 9, 8):
         ids.add(trade_id)
-    assert ids.ranges() == [(5, 9)]
+    assert [(5, 9)] == ids.ranges()
 
 
 def test_an_empty_range_adds_nothing() -> None:
-    assert IdRanges([(5, 4)]).ranges() == []
+    assert [] == IdRanges([(5, 4)]).ranges()
 
 
 @given(PAIRS, PAIRS)

@@ -44,13 +44,13 @@ def decoded(frame: bytes) -> Tick:
 def test_frames_leave_as_they_stand_in_the_file(tmp_path: Path) -> None:
     frames = [ticker(trade_id=1), b"{ spaced : out", b"\xff\xfe not text", b"[1,2]", b'{"type":7}', ticker(trade_id=2)]
     recording = open_recording(write_jsonl(tmp_path / "r.jsonl", frames))
-    assert [tick.frame for tick in recording.ticks()] == frames
+    assert frames == [tick.frame for tick in recording.ticks()]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=60).filter(lambda text: b"\n" not in text), min_size=1, max_size=8))
 def test_bytes_that_mean_nothing_are_kept_too(tmp_path_factory: pytest.TempPathFactory, frames: list[bytes]) -> None:
     path = write_jsonl(tmp_path_factory.mktemp("r") / "r.jsonl", frames)
-    assert list(read_lines(path)) == frames
+    assert frames == list(read_lines(path))
 
 
 def test_a_packed_file_is_known_by_its_first_bytes(tmp_path: Path) -> None:
@@ -62,47 +62,47 @@ def test_a_packed_file_is_known_by_its_first_bytes(tmp_path: Path) -> None:
 def test_a_frame_that_names_no_product_is_for_everybody_and_due_with_its_neighbour() -> None:
     for odd in (b"not json", b"\xff", b"[]", b"7", b'{"type":"ticker"}'):
         tick = decoded(odd)
-        assert (tick.channel, tick.product_id, tick.due_us) == ("ticker", None, 5)
+        assert ("ticker", None, 5) == (tick.channel, tick.product_id, tick.due_us)
 
 
 def test_a_ticker_tells_its_trade() -> None:
     tick = decoded(ticker(trade_id=7))
-    assert tick.trade == Trade(7, "86468.04", "0.5", "2025-11-24T15:08:18.223332Z", "buy")
-    assert (tick.product_id, tick.trade_id, tick.sequence, tick.due_us) == ("BTC-USD", 7, 70, 1_763_996_898_223_332)
+    assert Trade(7, "86468.04", "0.5", "2025-11-24T15:08:18.223332Z", "buy") == tick.trade
+    assert ("BTC-USD", 7, 70, 1_763_996_898_223_332) == (tick.product_id, tick.trade_id, tick.sequence, tick.due_us)
 
 
 def test_a_match_names_the_makers_side() -> None:
     frame = b'{"type":"last_match","trade_id":3,"side":"sell","size":"70","price":"0.4","product_id":"NU-GBP",'
     tick = decoded(frame + b'"sequence":9,"time":"2021-04-17T16:43:18.435588Z"}')
-    assert tick.channel == "matches"
+    assert "matches" == tick.channel
     assert tick.trade is not None
-    assert (tick.trade.taker_side, tick.trade.maker_side) == ("buy", "sell")
+    assert ("buy", "sell") == (tick.trade.taker_side, tick.trade.maker_side)
 
 
 def test_a_time_that_is_not_sane_makes_no_trade_and_no_wait() -> None:
     tick = decoded(ticker(event_time="0001-01-01T00:00:00.000000Z"))
-    assert (tick.due_us, tick.trade, tick.trade_id) == (5, None, 7)
+    assert (5, None, 7) == (tick.due_us, tick.trade, tick.trade_id)
 
 
 def test_other_types_are_skipped_and_counted(tmp_path: Path) -> None:
     others = [b'{"type":"heartbeat","product_id":"BTC-USD"}', b'{"type":"subscriptions","channels":[]}']
     recording = open_recording(write_jsonl(tmp_path / "r.jsonl", [others[0], ticker(), others[1], others[0]]))
     assert [ticker()] == [tick.frame for tick in recording.ticks()]
-    assert recording.skipped == {"heartbeat": 2, "subscriptions": 1}
+    assert {"heartbeat": 2, "subscriptions": 1} == recording.skipped
 
 
 def test_products_are_told_in_order_of_appearance(tmp_path: Path) -> None:
     frames = [ticker("ETH-USD"), b"odd", ticker("BTC-USD"), ticker("ETH-USD")]
     path = write_jsonl(tmp_path / "r.jsonl", frames)
-    assert products_of(path) == ("ETH-USD", "BTC-USD")
-    assert open_recording(path).survey().frame_count == 4
+    assert ("ETH-USD", "BTC-USD") == products_of(path)
+    assert 4 == open_recording(path).survey().frame_count
 
 
 def test_products_can_be_picked_and_odd_frames_stay(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "r.jsonl", [ticker("ETH-USD"), b"odd", ticker("BTC-USD")])
     recording = open_recording(path, products=["BTC-USD"])
     assert [b"odd", ticker("BTC-USD")] == [tick.frame for tick in recording.ticks()]
-    assert recording.product_ids == ("BTC-USD",)
+    assert ("BTC-USD",) == recording.product_ids
 
 
 def test_a_lakes_raw_folder_is_read_in_the_order_of_delivery(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_lines_that_hold_no_websocket_frame_are_counted_by_kind(tmp_path: Path) 
     ]
     recording = open_recording(write_jsonl(tmp_path / "r.jsonl", lines))
     assert [ticker()] == [tick.frame for tick in recording.ticks()]
-    assert recording.skipped == {"trade of rest_heal": 1, "gap of producer": 1, "ticker of simulated": 1}
+    assert {"trade of rest_heal": 1, "gap of producer": 1, "ticker of simulated": 1} == recording.skipped
 
 
 def test_a_missing_recording_is_said(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_recording_that_breaks_off_is_said_with_its_place(tmp_path: Path) -> N
 def test_the_thin_products_of_2021_are_read_with_their_matches() -> None:
     for name, channel in (("ticker_2021_illiquid.jsonl", "ticker"), ("matches_2021.jsonl", "matches")):
         ticks = list(open_recording(SHARED / name).ticks())
-        assert len(ticks) == 107
+        assert 107 == len(ticks)
         assert {channel} == {tick.channel for tick in ticks}
         assert all(tick.trade is not None for tick in ticks)
 
@@ -166,9 +166,9 @@ def test_the_thin_products_of_2021_are_read_with_their_matches() -> None:
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the recordings are not on this machine")
 def test_a_quiet_hour_is_surveyed_whole() -> None:
     survey = open_recording(SHARED / "ticker_quiet_hour_2025-11-25T04.jsonl.gz").survey()
-    assert survey.frame_count == 7990
-    assert set(survey.products) == {"BTC-USD", "ETH-USD", "SOL-USD"}
-    assert survey.skipped == {}
+    assert 7990 == survey.frame_count
+    assert {"BTC-USD", "ETH-USD", "SOL-USD"} == set(survey.products)
+    assert {} == survey.skipped
 
 
 def test_a_ticker_of_this_test_is_json() -> None:

@@ -42,20 +42,20 @@ def get(listings: dict[str, Listing], path: str, **query: str) -> Answer:
 
 def body(listings: dict[str, Listing], path: str, **query: str) -> Any:
     answer = get(listings, path, **query)
-    assert answer.status == 200
+    assert 200 == answer.status
     return json.loads(answer.body)
 
 
 def test_products_are_listed_and_told_one_by_one(listings: dict[str, Listing]) -> None:
     listed = body(listings, "/products")
-    assert [product["id"] for product in listed] == ["BTC-USD", "CRV-EUR"]
+    assert ["BTC-USD", "CRV-EUR"] == [product["id"] for product in listed]
     assert body(listings, "/products/CRV-EUR") == listed[1]
 
 
 def test_a_ticker_has_rests_own_field_names_and_passes_the_contract(listings: dict[str, Listing]) -> None:
     told = body(listings, "/products/BTC-USD/ticker")
     fastjsonschema.validate(load_schema("frames/rest_ticker"), told)
-    assert told == {
+    assert {
         "ask": "86944.73",
         "bid": "86944.72",
         "volume": "12273.69578959",
@@ -64,27 +64,27 @@ def test_a_ticker_has_rests_own_field_names_and_passes_the_contract(listings: di
         "size": "0.5",
         "time": "2025-11-24T17:14:59.870500Z",
         "rfq_volume": "0.000000",
-    }
+    } == told
 
 
 def test_a_page_of_trades_is_newest_first_with_cursors_at_its_ends(listings: dict[str, Listing]) -> None:
     answer = get(listings, "/products/BTC-USD/trades", limit="3")
     page = json.loads(answer.body)
-    assert [trade["trade_id"] for trade in page] == [2000, 1999, 1998]
-    assert answer.headers == {"CB-BEFORE": "2000", "CB-AFTER": "1998"}
+    assert [2000, 1999, 1998] == [trade["trade_id"] for trade in page]
+    assert {"CB-BEFORE": "2000", "CB-AFTER": "1998"} == answer.headers
     for trade in page:
         fastjsonschema.validate(load_schema("frames/rest_trade"), trade)
 
 
 def test_a_trade_reads_as_recorded(listings: dict[str, Listing]) -> None:
     [trade] = body(listings, "/products/BTC-USD/trades", limit="1", after="2")
-    assert trade == {
+    assert {
         "time": "2025-11-24T17:14:00.8705Z",
         "trade_id": 1,
         "price": "86001.00000000",
         "size": "0.50000000",
         "side": "sell",
-    }
+    } == trade
 
 
 def test_pages_follow_one_another_by_their_cursor(listings: dict[str, Listing]) -> None:
@@ -93,35 +93,35 @@ def test_pages_follow_one_another_by_their_cursor(listings: dict[str, Listing]) 
     while page := body(listings, "/products/BTC-USD/trades", after=after):
         ids += [trade["trade_id"] for trade in page]
         after = str(ids[-1])
-    assert ids == list(range(2000, 0, -1))
+    assert list(range(2000, 0, -1)) == ids
 
 
 def test_before_gives_the_newest_page_above_an_id(listings: dict[str, Listing]) -> None:
     page = body(listings, "/products/BTC-USD/trades", before="10", limit="2")
-    assert [trade["trade_id"] for trade in page] == [2000, 1999]
-    assert body(listings, "/products/BTC-USD/trades", before="2000") == []
+    assert [2000, 1999] == [trade["trade_id"] for trade in page]
+    assert [] == body(listings, "/products/BTC-USD/trades", before="2000")
 
 
 def test_a_page_holds_at_most_a_thousand(listings: dict[str, Listing]) -> None:
-    assert len(body(listings, "/products/BTC-USD/trades", limit="5000")) == 1000
+    assert 1000 == len(body(listings, "/products/BTC-USD/trades", limit="5000"))
 
 
 def test_a_product_without_trades_has_an_empty_page_and_no_cursors(listings: dict[str, Listing]) -> None:
     answer = get(listings, "/products/CRV-EUR/trades")
-    assert (answer.status, answer.body, answer.headers) == (200, b"[]", {})
+    assert (200, b"[]", {}) == (answer.status, answer.body, answer.headers)
 
 
 def test_candles_are_numbers_newest_first(listings: dict[str, Listing]) -> None:
     [candle] = body(listings, "/products/BTC-USD/candles", granularity="60", end="2025-11-24T17:14:59.5Z")
     at, low, high, opened, closed, volume = candle
-    assert at == 1_764_004_440
-    assert (low, opened) == (86001, 86001)
+    assert 1_764_004_440 == at
+    assert (86001, 86001) == (low, opened)
     assert high == closed > 87900
     assert volume == pytest.approx(1000, abs=20)
 
 
 def test_candles_keep_to_the_span_asked_for(listings: dict[str, Listing]) -> None:
-    assert body(listings, "/products/BTC-USD/candles", start="1764000000", end="1764004000") == []
+    assert [] == body(listings, "/products/BTC-USD/candles", start="1764000000", end="1764004000")
 
 
 @pytest.mark.parametrize(
@@ -149,36 +149,36 @@ def test_a_refusal_is_a_message(
 
 def test_more_than_300_candles_are_refused(listings: dict[str, Listing]) -> None:
     answer = get(listings, "/products/BTC-USD/candles", start="1763000000", end="1764000000")
-    assert answer.status == 400
+    assert 400 == answer.status
     assert b"exceeds 300" in answer.body
 
 
 def test_stats_are_the_tickers(listings: dict[str, Listing]) -> None:
-    assert body(listings, "/products/BTC-USD/stats") == {
+    assert {
         "open": "86710.53",
         "high": "88100",
         "low": "85213.17",
         "last": "88000",
         "volume": "12273.69578959",
         "volume_30day": "292316.97626696",
-    }
+    } == body(listings, "/products/BTC-USD/stats")
 
 
 def test_the_time_is_the_markets(listings: dict[str, Listing]) -> None:
-    assert body(listings, "/time") == {"iso": "2025-11-24T17:15:00.250Z", "epoch": 1764004500.25}
+    assert {"iso": "2025-11-24T17:15:00.250Z", "epoch": 1764004500.25} == body(listings, "/time")
 
 
 def test_a_spot_price_passes_the_contract(listings: dict[str, Listing]) -> None:
     told = body(listings, "/v2/prices/BTC-USD/spot")
-    assert told == {"data": {"amount": "88000", "base": "BTC", "currency": "USD"}}
+    assert {"data": {"amount": "88000", "base": "BTC", "currency": "USD"}} == told
     fastjsonschema.validate(load_schema("frames/spot"), told)
 
 
 def test_a_spot_price_of_nothing_is_not_found(listings: dict[str, Listing]) -> None:
-    assert get(listings, "/v2/prices/NOPE-USD/spot").status == 404
-    assert get(listings, "/v2/prices/CRV-EUR/spot").status == 404
+    assert 404 == get(listings, "/v2/prices/NOPE-USD/spot").status
+    assert 404 == get(listings, "/v2/prices/CRV-EUR/spot").status
 
 
 def test_a_failure_in_front_of_the_exchange_is_no_json() -> None:
-    assert answer_failure(502).content_type == "text/html"
-    assert json.loads(answer_failure(429).body) == {"message": "Public rate limit exceeded"}
+    assert "text/html" == answer_failure(502).content_type
+    assert {"message": "Public rate limit exceeded"} == json.loads(answer_failure(429).body)

@@ -26,32 +26,32 @@ def subscribed(session: Session) -> dict[str, list[str]]:
 def test_products_at_the_root_go_to_every_channel() -> None:
     session = Session(0)
     answer = call(session, subscribe("heartbeat", "ticker", product_ids=["BTC-USD", "ETH-USD"]))
-    assert answer["type"] == "subscriptions"
-    assert [channel["name"] for channel in answer["channels"]] == ["heartbeat", "ticker"]
-    assert subscribed(session) == {"heartbeat": ["BTC-USD", "ETH-USD"], "ticker": ["BTC-USD", "ETH-USD"]}
+    assert "subscriptions" == answer["type"]
+    assert ["heartbeat", "ticker"] == [channel["name"] for channel in answer["channels"]]
+    assert {"heartbeat": ["BTC-USD", "ETH-USD"], "ticker": ["BTC-USD", "ETH-USD"]} == subscribed(session)
 
 
 def test_a_channel_may_bring_its_own_products() -> None:
     session = Session(0)
     call(session, subscribe("heartbeat", {"name": "ticker", "product_ids": ["SOL-USD"]}, product_ids=["BTC-USD"]))
-    assert subscribed(session) == {"heartbeat": ["BTC-USD"], "ticker": ["SOL-USD"]}
+    assert {"heartbeat": ["BTC-USD"], "ticker": ["SOL-USD"]} == subscribed(session)
 
 
 def test_subscribes_add_up_and_the_ack_lists_them_all() -> None:
     session = Session(0)
     call(session, subscribe("ticker", product_ids=["BTC-USD"]))
     answer = call(session, subscribe("ticker", "matches", product_ids=["BTC-USD", "ETH-USD"]))
-    assert answer["channels"] == [
+    assert [
         {"name": "ticker", "product_ids": ["BTC-USD", "ETH-USD"], "account_ids": None},
         {"name": "matches", "product_ids": ["BTC-USD", "ETH-USD"], "account_ids": None},
-    ]
+    ] == answer["channels"]
 
 
 def test_only_what_is_new_is_said_to_be_added() -> None:
     session = Session(0)
     call(session, subscribe("ticker", product_ids=["BTC-USD"]))
     again = json.dumps(subscribe("ticker", product_ids=["BTC-USD", "ETH-USD", "ETH-USD"]))
-    assert session.receive(again, valid=VALID, now_us=0).added == (("ticker", "ETH-USD"),)
+    assert (("ticker", "ETH-USD"),) == session.receive(again, valid=VALID, now_us=0).added
 
 
 # The texts: recorded error frames, and other people's tests against the live feed.
@@ -81,7 +81,7 @@ def test_only_what_is_new_is_said_to_be_added() -> None:
 def test_a_call_is_refused_whole_in_coinbases_words(message: Any, reason: str) -> None:
     session = Session(0)
     assert call(session, message) == {"type": "error", "message": "Failed to subscribe", "reason": reason}
-    assert subscribed(session) == {}
+    assert {} == subscribed(session)
     assert not session.has_subscribed
 
 
@@ -89,21 +89,21 @@ def test_one_bad_product_voids_the_whole_call_and_leaves_what_was() -> None:
     session = Session(0)
     call(session, subscribe("ticker", product_ids=["BTC-USD"]))
     call(session, subscribe("ticker", "heartbeat", product_ids=["ETH-USD", "NOPE-USD"]))
-    assert subscribed(session) == {"ticker": ["BTC-USD"]}
+    assert {"ticker": ["BTC-USD"]} == subscribed(session)
 
 
 def test_an_unsubscribe_takes_products_or_the_whole_channel() -> None:
     session = Session(0)
     call(session, subscribe("ticker", "heartbeat", product_ids=["BTC-USD", "ETH-USD"]))
     call(session, {"type": "unsubscribe", "channels": ["ticker"], "product_ids": ["BTC-USD"]})
-    assert subscribed(session) == {"ticker": ["ETH-USD"], "heartbeat": ["BTC-USD", "ETH-USD"]}
+    assert {"ticker": ["ETH-USD"], "heartbeat": ["BTC-USD", "ETH-USD"]} == subscribed(session)
     answer = call(session, {"type": "unsubscribe", "channels": ["heartbeat"]})
-    assert answer["channels"] == [{"name": "ticker", "product_ids": ["ETH-USD"], "account_ids": None}]
+    assert [{"name": "ticker", "product_ids": ["ETH-USD"], "account_ids": None}] == answer["channels"]
 
 
 def test_an_unsubscribe_without_channels_is_refused_by_its_name() -> None:
     answer = call(Session(0), {"type": "unsubscribe"})
-    assert answer == {"type": "error", "message": "Failed to unsubscribe", "reason": "No channels provided"}
+    assert {"type": "error", "message": "Failed to unsubscribe", "reason": "No channels provided"} == answer
 
 
 def test_forgotten_products_are_left_out_without_a_word() -> None:
@@ -111,13 +111,13 @@ def test_forgotten_products_are_left_out_without_a_word() -> None:
     text = json.dumps(subscribe("ticker", product_ids=["BTC-USD", "ETH-USD"]))
     reply = session.receive(text, valid=VALID, now_us=0, forgotten={"ETH-USD"})
     assert not reply.refused
-    assert subscribed(session) == {"ticker": ["BTC-USD"]}
+    assert {"ticker": ["BTC-USD"]} == subscribed(session)
 
 
 def test_five_seconds_without_a_subscribe_that_is_obeyed_is_overdue() -> None:
     session = Session(SECOND_US)
     call(session, subscribe("ticker", product_ids=["NOPE-USD"]))
-    assert session.next_due_us() == 6 * SECOND_US
+    assert 6 * SECOND_US == session.next_due_us()
     assert not session.is_overdue(6 * SECOND_US - 1)
     assert session.is_overdue(6 * SECOND_US)
     call(session, subscribe("ticker", product_ids=["BTC-USD"]))
@@ -127,17 +127,17 @@ def test_five_seconds_without_a_subscribe_that_is_obeyed_is_overdue() -> None:
 def test_a_heartbeat_falls_due_each_second_per_product() -> None:
     session = Session(0)
     call(session, subscribe("heartbeat", product_ids=["BTC-USD", "ETH-USD"]), now_us=200)
-    assert session.take_heartbeats(SECOND_US + 199) == ()
-    assert session.take_heartbeats(SECOND_US + 200) == ("BTC-USD", "ETH-USD")
-    assert session.take_heartbeats(SECOND_US + 201) == ()
-    assert session.next_due_us() == 2 * SECOND_US + 200
+    assert () == session.take_heartbeats(SECOND_US + 199)
+    assert ("BTC-USD", "ETH-USD") == session.take_heartbeats(SECOND_US + 200)
+    assert () == session.take_heartbeats(SECOND_US + 201)
+    assert 2 * SECOND_US + 200 == session.next_due_us()
 
 
 def test_heartbeats_slept_through_are_not_made_up_for() -> None:
     session = Session(0)
     call(session, subscribe("heartbeat", product_ids=["BTC-USD"]))
-    assert session.take_heartbeats(10 * SECOND_US + 5) == ("BTC-USD",)
-    assert session.next_due_us() == 11 * SECOND_US
+    assert ("BTC-USD",) == session.take_heartbeats(10 * SECOND_US + 5)
+    assert 11 * SECOND_US == session.next_due_us()
 
 
 def test_a_status_needs_no_product_and_comes_at_once_and_again() -> None:

@@ -97,12 +97,12 @@ def test_a_recording_arrives_byte_for_byte_and_the_end_is_told(tmp_path: Path) -
                 await subscribe(client, "BTC-USD", "ETH-USD")
                 received = await read_all(client)
                 assert frames == received[1:]
-                assert client.close_code == 1001
+                assert 1001 == client.close_code
             await server.wait_finished()
             assert server.finished.is_set()
             assert server.failure is None
             truth = server.truth()
-            assert (truth.frame_count, truth.trade_count, truth.unnamed_count) == (6, 4, 2)
+            assert (6, 4, 2) == (truth.frame_count, truth.trade_count, truth.unnamed_count)
 
     run(scenario)
 
@@ -141,8 +141,8 @@ def test_a_day_goes_at_full_speed_while_another_thread_reads_the_truth() -> None
         assert server.finished.wait(PATIENCE_S)
         assert {"BTC-USD": 73_361, "ETH-USD": 50_760, "SOL-USD": 29_001} == {name: counts[name] for name in PRODUCTS}
         truth = server.truth()
-        assert (truth.frame_count, truth.trade_count) == (153_122, 153_111)
-        assert sum(len(product.healable) for product in truth.products.values()) == 861_276
+        assert (153_122, 153_111) == (truth.frame_count, truth.trade_count)
+        assert 861_276 == sum(len(product.healable) for product in truth.products.values())
     finally:
         for end in stop:
             end()
@@ -159,8 +159,8 @@ def test_after_the_end_a_new_client_gets_last_tickers_and_heartbeats(tmp_path: P
             await server.wait_finished()
             async with dial(server) as client:
                 await subscribe(client, "BTC-USD", channels=("ticker", "heartbeat"))
-                assert (await read_until(client, "ticker"))["trade_id"] == 2
-                assert (await read_until(client, "heartbeat"))["last_trade_id"] == 2
+                assert 2 == (await read_until(client, "ticker"))["trade_id"]
+                assert 2 == (await read_until(client, "heartbeat"))["last_trade_id"]
 
     run(scenario)
 
@@ -174,7 +174,7 @@ def test_a_recording_that_breaks_off_is_told_and_finishes(tmp_path: Path) -> Non
         async with ExchangeServer(recording, speed=None) as server, dial(server) as client:
             await subscribe(client, "BTC-USD")
             await read_all(client)
-            assert client.close_code == 1011
+            assert 1011 == client.close_code
             await server.wait_finished()
             assert isinstance(server.failure, RecordingUnreadable)
 
@@ -197,16 +197,16 @@ def test_a_market_is_generated_and_told_by_rest_too() -> None:
         async with ExchangeServer(seed=4, products=PRODUCTS, speed=20) as server, dial(server) as client:
             await subscribe(client, *PRODUCTS)
             ids = {(await read_until(client, "ticker"))["trade_id"] for _ in range(50)}
-            assert len(ids) == 50
+            assert 50 == len(ids)
             async with aiohttp.ClientSession(server.rest_url) as rest:
                 listed = await (await rest.get("/products")).json()
-                assert [product["id"] for product in listed] == list(PRODUCTS)
+                assert list(PRODUCTS) == [product["id"] for product in listed]
                 answer = await rest.get("/products/BTC-USD/trades", params={"limit": "2"})
                 page = await answer.json()
                 assert answer.headers["CB-AFTER"] == str(page[-1]["trade_id"])
-                assert len(page) == 2
+                assert 2 == len(page)
                 answer = await rest.get("/products/NOPE-USD/trades")
-                assert (answer.status, await answer.json()) == (404, {"message": "NotFound"})
+                assert (404, {"message": "NotFound"}) == (answer.status, await answer.json())
             assert not server.finished.is_set()
 
     run(scenario)
@@ -221,10 +221,10 @@ def test_a_bad_product_voids_the_call_and_a_good_one_may_follow() -> None:
     async def scenario() -> None:
         async with ExchangeServer(products=PRODUCTS) as server, dial(server) as client:
             await subscribe(client, "BTC-USD", "NOPE-USD")
-            assert (await read_until(client, "error"))["reason"] == "NOPE-USD is not a valid product"
+            assert "NOPE-USD is not a valid product" == (await read_until(client, "error"))["reason"]
             await subscribe(client, "BTC-USD")
-            assert (await read_until(client, "subscriptions"))["channels"][0]["product_ids"] == ["BTC-USD"]
-            assert (await read_until(client, "ticker"))["product_id"] == "BTC-USD"
+            assert ["BTC-USD"] == (await read_until(client, "subscriptions"))["channels"][0]["product_ids"]
+            assert "BTC-USD" == (await read_until(client, "ticker"))["product_id"]
 
     run(scenario)
 
@@ -236,7 +236,7 @@ def test_who_does_not_subscribe_is_cut_off() -> None:
             now[0] += 5_000_000
             await client.send("{}")  # any message makes the server look at its clock
             await read_all(client)
-            assert client.close_code == 1001
+            assert 1001 == client.close_code
 
     run(scenario)
 
@@ -250,7 +250,7 @@ def test_deflate_is_granted_to_those_who_ask_and_can_be_withheld() -> None:
             ):
                 assert granted == bool(client.protocol.extensions)
                 await subscribe(client, "BTC-USD")
-                assert (await read_until(client, "ticker"))["product_id"] == "BTC-USD"
+                assert "BTC-USD" == (await read_until(client, "ticker"))["product_id"]
 
     run(scenario)
 
@@ -290,10 +290,10 @@ def test_it_serves_tls_with_a_certificate_nobody_trusts(tmp_path: Path) -> None:
             trusting = ssl.create_default_context(cafile=tmp_path / "both.pem")
             async with dial(server, ssl=trusting) as client:
                 await subscribe(client, "BTC-USD")
-                assert (await read_until(client, "ticker"))["product_id"] == "BTC-USD"
+                assert "BTC-USD" == (await read_until(client, "ticker"))["product_id"]
             async with aiohttp.ClientSession(server.rest_url) as rest:
                 answer = await rest.get("/time", ssl=trusting)
-                assert answer.status == 200
+                assert 200 == answer.status
 
     run(scenario)
 
@@ -319,7 +319,7 @@ def test_stopping_closes_clients_and_may_be_asked_twice() -> None:
             await read_until(client, "subscriptions")
             await server.stop()
             await read_all(client)
-            assert client.close_code == 1001
+            assert 1001 == client.close_code
         await server.stop()
 
     run(scenario)
@@ -345,7 +345,7 @@ def test_a_fault_closes_with_its_code(code: int) -> None:
             received = await read_all(client)
             assert (client.close_code, client.close_reason) == (code, "a fault")
             # The ack, three last tickers, four of the stream: what came before the close is delivered.
-            assert len(received) == 8
+            assert 8 == len(received)
 
     run(scenario)
 
@@ -355,7 +355,7 @@ def test_a_fault_breaks_off_without_a_word() -> None:
         async with with_faults(Disconnect(at=5)) as server, dial(server) as client:
             await subscribe(client, *PRODUCTS)
             await read_all(client)
-            assert client.close_code == 1006
+            assert 1006 == client.close_code
 
     run(scenario)
 
@@ -365,7 +365,7 @@ def test_an_upgrade_is_refused_with_a_status() -> None:
         async with with_faults(RefuseConnections(status=429)) as server:
             with pytest.raises(InvalidStatus, match="429"):
                 await dial(server)
-            assert server.truth().refused_connection_count == 1
+            assert 1 == server.truth().refused_connection_count
 
     run(scenario)
 
@@ -377,7 +377,7 @@ def test_an_upgrade_that_comes_too_late_is_given_up_by_the_client_and_harms_nobo
                 await dial(server, open_timeout=0.05)
             async with dial(server) as client:
                 await subscribe(client, "BTC-USD")
-                assert (await read_until(client, "ticker"))["product_id"] == "BTC-USD"
+                assert "BTC-USD" == (await read_until(client, "ticker"))["product_id"]
 
     run(scenario)
 
@@ -419,7 +419,7 @@ def test_rest_storms_breaks_off_and_dawdles() -> None:
             aiohttp.ClientSession() as rest,
         ):
             answer = await rest.get(f"{stormy.rest_url}/products")
-            assert (answer.status, await answer.text()) == (503, '{"message":"Service Unavailable"}')
+            assert (503, '{"message":"Service Unavailable"}') == (answer.status, await answer.text())
             with pytest.raises(aiohttp.ServerDisconnectedError):
                 await rest.get(f"{down.rest_url}/products")
             with pytest.raises(TimeoutError):

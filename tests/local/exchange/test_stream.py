@@ -24,13 +24,13 @@ def test_a_recording_runs_from_its_start_at_its_own_pace() -> None:
     stream = Stream(FakeSource([1000, 1500, 3000]), speed=1.0, opened_us=0)
     assert not stream.has_started
     stream.start(50_000)
-    assert take_all(stream, 50_000) == [1000]
-    assert stream.next_due_us() == 50_500
-    assert take_all(stream, 51_999) == [1500]
-    assert stream.market_us(51_999) == 2999
+    assert [1000] == take_all(stream, 50_000)
+    assert 50_500 == stream.next_due_us()
+    assert [1500] == take_all(stream, 51_999)
+    assert 2999 == stream.market_us(51_999)
     assert not stream.is_over
-    assert take_all(stream, 52_000) == [3000]
-    assert stream.next_due_us() == 0
+    assert [3000] == take_all(stream, 52_000)
+    assert 0 == stream.next_due_us()
     assert stream.is_over
 
 
@@ -38,32 +38,32 @@ def test_twice_the_speed_is_half_the_wait() -> None:
     stream = Stream(FakeSource([1000, 3000]), speed=2.0, opened_us=0)
     stream.start(0)
     stream.take(0)
-    assert stream.next_due_us() == 1000
+    assert 1000 == stream.next_due_us()
 
 
 def test_at_full_speed_everything_is_due_and_the_clock_is_the_recordings() -> None:
     stream = Stream(FakeSource([1000, 3000]), speed=None, opened_us=0)
     stream.start(5)
-    assert take_all(stream, 5) == [1000, 3000]
-    assert stream.market_us(5) == 3000
+    assert [1000, 3000] == take_all(stream, 5)
+    assert 3000 == stream.market_us(5)
 
 
 def test_a_step_back_is_due_at_once_and_keeps_its_place() -> None:
     stream = Stream(FakeSource([1000, 2000, 1900, 2100]), speed=1.0, opened_us=0)
     stream.start(0)
-    assert take_all(stream, 1000) == [1000, 2000, 1900]
+    assert [1000, 2000, 1900] == take_all(stream, 1000)
 
 
 def test_a_market_runs_from_its_opening_on_the_real_clock() -> None:
     stream = Stream(FakeSource([90, 110], endless=True), speed=1.0, opened_us=100)
     assert stream.has_started
-    assert take_all(stream, 100) == [90]
-    assert stream.next_due_us() == 110
-    assert stream.market_us(105) == 105
+    assert [90] == take_all(stream, 100)
+    assert 110 == stream.next_due_us()
+    assert 105 == stream.market_us(105)
 
 
 def test_an_empty_recording_is_over_at_once() -> None:
     stream = Stream(FakeSource([]), speed=1.0, opened_us=0)
     stream.start(0)
-    assert take_all(stream, 0) == []
+    assert [] == take_all(stream, 0)
     assert stream.is_over

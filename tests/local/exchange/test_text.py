@@ -8,32 +8,32 @@ YEAR_2100_US = 4_102_444_800_000_000
 
 
 def test_a_decimal_is_written_with_exactly_its_places() -> None:
-    assert encode_decimal(12345, 2) == "123.45"
-    assert encode_decimal(5, 8) == "0.00000005"
-    assert encode_decimal(-5, 2) == "-0.05"
-    assert encode_decimal(70, 0) == "70"
+    assert "123.45" == encode_decimal(12345, 2)
+    assert "0.00000005" == encode_decimal(5, 8)
+    assert "-0.05" == encode_decimal(-5, 2)
+    assert "70" == encode_decimal(70, 0)
 
 
 def test_a_decimal_is_trimmed_only_behind_the_point() -> None:
-    assert trim_decimal("91915.00") == "91915"
-    assert trim_decimal("2762.10") == "2762.1"
-    assert trim_decimal("4100") == "4100"
+    assert "91915" == trim_decimal("91915.00")
+    assert "2762.1" == trim_decimal("2762.10")
+    assert "4100" == trim_decimal("4100")
 
 
 def test_a_rest_price_is_padded_to_eight_decimals() -> None:
-    assert pad_decimal("9042.88") == "9042.88000000"
-    assert pad_decimal("70") == "70.00000000"
-    assert pad_decimal("0.000000011") == "0.000000011"
+    assert "9042.88000000" == pad_decimal("9042.88")
+    assert "70.00000000" == pad_decimal("70")
+    assert "0.000000011" == pad_decimal("0.000000011")
 
 
 def test_an_instant_has_six_fractional_digits_on_the_websocket() -> None:
-    assert encode_time(1_764_004_488_000_000) == "2025-11-24T17:14:48.000000Z"
-    assert encode_time(1_764_004_488_870_548) == "2025-11-24T17:14:48.870548Z"
+    assert "2025-11-24T17:14:48.000000Z" == encode_time(1_764_004_488_000_000)
+    assert "2025-11-24T17:14:48.870548Z" == encode_time(1_764_004_488_870_548)
 
 
 def test_an_instant_is_trimmed_for_rest() -> None:
-    assert trim_time("2020-02-17T07:23:16.353000Z") == "2020-02-17T07:23:16.353Z"
-    assert trim_time("2020-02-17T07:23:16.000000Z") == "2020-02-17T07:23:16Z"
+    assert "2020-02-17T07:23:16.353Z" == trim_time("2020-02-17T07:23:16.353000Z")
+    assert "2020-02-17T07:23:16Z" == trim_time("2020-02-17T07:23:16.000000Z")
 
 
 def test_what_is_no_instant_of_coinbases_years_is_none() -> None:

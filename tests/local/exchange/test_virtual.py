@@ -54,8 +54,8 @@ def test_frames_and_heartbeats_come_in_their_true_order() -> None:
         if message["type"] == "heartbeat":
             beats += 1
             assert message["last_trade_id"] == last[message["product_id"]]
-    assert beats == 40
-    assert connection.take() == []
+    assert 40 == beats
+    assert [] == connection.take()
 
 
 def test_a_closed_connection_keeps_what_came_before() -> None:
@@ -63,10 +63,10 @@ def test_a_closed_connection_keeps_what_came_before() -> None:
     connection = joined(exchange)
     exchange.advance(10)
     assert connection.closed is not None
-    assert connection.closed.code == 1001
+    assert 1001 == connection.closed.code
     assert connection.take()[-1].at_us <= exchange.now_us - 5_000_000
     exchange.send(connection, "{}")
-    assert connection.take() == []
+    assert [] == connection.take()
 
 
 def test_a_client_can_go() -> None:
@@ -74,11 +74,11 @@ def test_a_client_can_go() -> None:
     connection = joined(exchange)
     exchange.close(connection)
     exchange.advance(5)
-    assert exchange.truth.heartbeat_count == 0
+    assert 0 == exchange.truth.heartbeat_count
 
 
 def test_a_refused_connection_is_told() -> None:
-    assert VirtualExchange(faults=[RefuseConnections(status=503)]).connect() == Refused(503)
+    assert Refused(503) == VirtualExchange(faults=[RefuseConnections(status=503)]).connect()
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -107,8 +107,8 @@ def test_what_was_missed_can_be_had_from_rest_and_nothing_else_was_lost(seed: in
 
 def test_rest_that_fails_is_told_by_its_status() -> None:
     exchange = VirtualExchange(faults=[RestDown(to_s=1), RestStorm(from_s=1, to_s=2, status=429)])
-    assert exchange.rest_trades("BTC-USD") == 0
+    assert 0 == exchange.rest_trades("BTC-USD")
     exchange.advance(1)
-    assert exchange.rest_trades("BTC-USD") == 429
+    assert 429 == exchange.rest_trades("BTC-USD")
     exchange.advance(1)
     assert isinstance(exchange.rest_trades("BTC-USD", limit=1), list)
