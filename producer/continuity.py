@@ -108,21 +108,24 @@ class Continuity:
             return self._look_back(product_id, trade_id)
         return self._jump(product_id, last, Edge(trade_id, event_time), known=trade_id - 1)
 
+    def is_new(self, product_id: str, trade_id: int) -> bool:
+        """Whether neither the feed nor polling has seen this trade, nor anything after it on the feed."""
+        last = self._last.get(product_id)
+        return last is None or (trade_id > last[0] and trade_id not in self._polled.get(product_id, ()))
+
     def note_polled(self, product_id: str, trade_id: int, event_time: str) -> bool:
         """
-        A trade that REST polling saw while the websocket was down; True if it is new.
+        A trade that REST polling saw while the websocket was down; True if it is new (`is_new`).
 
         It moves nothing: the hole that the outage leaves is one hole, named when the websocket is back (or by `settle_polled`),
         without the trades that were polled.
         """
-        last = self._last.get(product_id)
-        if last is None:
-            self._last[product_id] = (trade_id, event_time)
-            return True
-        polled = self._polled.setdefault(product_id, IntervalSet())
-        if trade_id <= last[0] or trade_id in polled:
+        if not self.is_new(product_id, trade_id):
             return False
-        polled.add(trade_id, trade_id)
+        if product_id not in self._last:
+            self._last[product_id] = (trade_id, event_time)
+        else:
+            self._polled.setdefault(product_id, IntervalSet()).add(trade_id, trade_id)
         return True
 
     def settle_polled(self, product_id: str) -> Step:

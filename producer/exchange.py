@@ -35,6 +35,7 @@ class Heartbeat(NamedTuple):
 
     product_id: str
     last_trade_id: int
+    event_time: str = ""
 
 
 class Subscriptions(NamedTuple):
@@ -114,7 +115,7 @@ def _decode_ticker(parsed: dict[str, Any]) -> Ticker:
 
 
 def _decode_heartbeat(parsed: dict[str, Any]) -> Heartbeat:
-    return Heartbeat(_text(parsed.get("product_id")), _number(parsed.get("last_trade_id")))
+    return Heartbeat(_text(parsed.get("product_id")), _number(parsed.get("last_trade_id")), _text(parsed.get("time")))
 
 
 def _decode_subscriptions(parsed: dict[str, Any]) -> Subscriptions:

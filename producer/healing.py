@@ -65,12 +65,10 @@ class Healer:
     """
     The holes being healed, one page at a time, oldest hole first.
 
-    Clock: monotonic seconds for `now`; instants of trades are the exchange's, in microseconds. `bound_s`: trades that happened
-    longer than this before the product's newest are not asked for.
+    Clock: monotonic seconds. How far back is worth healing is the caller's: `too_old_before`.
     """
 
-    def __init__(self, *, bound_s: float) -> None:
-        self._bound_s = bound_s
+    def __init__(self) -> None:
         self._patients: list[_Patient] = []
         self._out: _Patient | None = None
 

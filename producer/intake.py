@@ -1,28 +1,35 @@
 """
-Frames in, lines out: what each frame is, whether it is the next trade, and the testimony that follows from it.
+Frames and REST answers in, lines out: what each says, whether it is the next trade, and the testimony that follows from it.
 
 Laws: one frame makes at most one line, its own bytes in our envelope; the line is journaled before continuity counts the trade, so that
-a trade the journal had no room for is found missing by the next one that is written. Time is an argument.
-Refuses to know: sockets, disks (it is given `write`), and delivery.
+a trade the journal had no room for is found missing by the next one that is written. Testimony that finds no room waits for the
+next line that does. Time is an argument.
+Refuses to know: sockets, HTTP, disks (it is given `write`), and delivery.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from producer.continuity import Continuity, Edge, GapReason, Hole, Jump, Late, Repeat
+from producer.continuity import Continuity, Edge, GapReason, Hole, Jump, Late, Repeat, Step
 from producer.exchange import ExchangeError, Heartbeat, Message, Other, Subscriptions, Ticker, Unreadable, decode_frame
 from producer.line import encode_testimony, encode_unreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from producer.healing import HealReceipt
     from producer.ledger import Ledger
     from producer.line import Kind, Source
+    from producer.rest import RestTicker, RestTrade
 
 log = logging.getLogger(__name__)
 
 # Types that Coinbase adds are counted by name, but a peer may not grow our memory by inventing names.
 _MAX_TYPES: Final = 32
+# A gap line names at most this many ranges (contract/testimony/gap.v1.schema.json); more go into further lines.
+_MAX_RANGES: Final = 1000
 
 
 class Write(Protocol):
@@ -41,18 +48,40 @@ class SetAside(Protocol):
         """Keep it."""
 
 
+class Listener(Protocol):
+    """Whoever wants to know what the intake found out."""
+
+    def new_trade(self, product_id: str, trade_id: int, event_time: str) -> None:
+        """A trade that was not there before."""
+
+    def hole_found(self, hole: Hole) -> None:
+        """A hole was named."""
+
+    def late_trade(self, hole: Hole, trade_id: int) -> None:
+        """A missing trade came on the feed after all; `hole.missing` says whether any is left."""
+
+
 class Intake:
-    """Turns one feed's frames into journaled lines and keeps the products' continuity."""
+    """Turns what comes from the exchange into journaled lines, and keeps the products' continuity."""
 
     def __init__(
-        self, *, continuity: Continuity, ledger: Ledger, write: Write, set_aside: SetAside, simulated: bool = False
+        self,
+        *,
+        continuity: Continuity,
+        ledger: Ledger,
+        write: Write,
+        set_aside: SetAside,
+        simulated: bool = False,
+        listener: Listener | None = None,
     ) -> None:
         self.continuity = continuity
+        self.listener = listener
         self._ledger = ledger
         self._write = write
         self._set_aside = set_aside
+        self._simulated = simulated
         self._ws_source: Source = "simulated" if simulated else "exchange_ws"
-        self._unwritten: list[tuple[bytes, int]] = []
+        self._unwritten: list[tuple[Kind, bytes, int]] = []
 
     def take(self, raw: bytes, receive_us: int) -> Message:
         """
@@ -85,10 +114,64 @@ class Intake:
             view.repeats += 1
             return
         view.ticks += 1
+        if self.listener is not None:
+            self.listener.new_trade(*ticker[:3])
+        self.follow(step, ticker.trade_id, receive_us)
+
+    def follow(self, step: Step | None, trade_id: int, receive_us: int) -> None:
+        """What a step in a product's trade ids asks for: a hole is named, a filled one is closed."""
         if type(step) is Jump:
             self._name(step.hole, receive_us)
-        elif type(step) is Late and step.closed:
-            self._close(step.hole, receive_us, why="the missing trades arrived late on the same feed")
+        elif type(step) is Late:
+            if self.listener is not None:
+                self.listener.late_trade(step.hole, trade_id)
+            if step.closed:
+                self._close_late(step.hole, receive_us)
+
+    def take_poll(self, product_id: str, ticker: RestTicker, body: bytes, receive_us: int) -> bool:
+        """A ticker that REST gave while the websocket was down; journaled if its trade is new. True if it was new."""
+        source: Source = "simulated" if self._simulated else "exchange_rest"
+        if not self.continuity.is_new(product_id, ticker.trade_id):
+            return False
+        if not self._write("ticker", source, body, receive_us, product_id):
+            self.continuity.suspect("journal_full", product_id)
+            return False
+        self._write_unwritten()
+        self.continuity.note_polled(product_id, ticker.trade_id, ticker.event_time)
+        view = self._ledger.product(product_id)
+        view.price, view.event_time = ticker.price, ticker.event_time
+        view.ticks += 1
+        return True
+
+    def take_healed(self, product_id: str, trades: Sequence[RestTrade], receive_us: int) -> list[int]:
+        """Trades fetched for a hole, each its own line; returns the ids that found room."""
+        source: Source = "simulated" if self._simulated else "rest_heal"
+        journaled = []
+        for trade in trades:
+            if not self._write("trade", source, trade.raw, receive_us, product_id):
+                break
+            journaled.append(trade.trade_id)
+        self._ledger.product(product_id).healed += len(journaled)
+        return journaled
+
+    def close(self, receipt: HealReceipt, receive_us: int) -> None:
+        """A healed or given-up hole: its receipt is a second gap line."""
+        hole = receipt.hole
+        view = self._ledger.product(hole.product_id)
+        view.missing -= hole.expected - len(hole.missing)
+        ranges = list(hole.missing)
+        common = {**_gap(hole, status=receipt.outcome), "fetched": receipt.fetched, "why": receipt.why}
+        for at in range(0, max(len(ranges), 1), _MAX_RANGES):
+            still_missing = ranges[at : at + _MAX_RANGES]
+            self.testify("gap", encode_testimony({**common, "still_missing": still_missing}), receive_us)
+        self.continuity.close(hole)
+
+    def _close_late(self, hole: Hole, receive_us: int) -> None:
+        self._ledger.product(hole.product_id).missing -= hole.expected
+        why = "the missing trades arrived late on the same feed"
+        receipt = {**_gap(hole, status="healed"), "fetched": hole.expected, "still_missing": [], "why": why}
+        self.testify("gap", encode_testimony(receipt), receive_us)
+        self.continuity.close(hole)
 
     def _take_unreadable(self, message: Unreadable, raw: bytes, receive_us: int) -> None:
         self._ledger.frames["unreadable"] += 1
@@ -100,7 +183,7 @@ class Intake:
             self.continuity.suspect("journal_full")
 
     def _count(self, message: Message) -> None:
-        name = {Heartbeat: "heartbeat", Subscriptions: "subscriptions", ExchangeError: "error"}.get(type(message))
+        name = _COUNTED.get(type(message))
         if name is None and isinstance(message, Other):
             frames = self._ledger.frames
             name = message.type if message.type in frames or len(frames) < _MAX_TYPES else "other"
@@ -118,25 +201,30 @@ class Intake:
         view = self._ledger.product(hole.product_id)
         view.holes += 1
         view.missing += hole.expected
-        self._testify(encode_testimony(_gap(hole, status="open")), receive_us)
+        gap = _gap(hole, status="open")
+        if hole.expected != hole.last - hole.first + 1:  # polling saw some of the range: say which it did not
+            gap["still_missing"] = list(hole.missing)[:_MAX_RANGES]
+        self.testify("gap", encode_testimony(gap), receive_us)
+        if self.listener is not None:
+            self.listener.hole_found(hole)
 
-    def _close(self, hole: Hole, receive_us: int, *, why: str) -> None:
-        self._ledger.product(hole.product_id).missing -= hole.expected
-        receipt = {**_gap(hole, status="healed"), "fetched": hole.expected, "still_missing": [], "why": why}
-        self._testify(encode_testimony(receipt), receive_us)
-        self.continuity.close(hole)
-
-    def _testify(self, message: bytes, receive_us: int) -> None:
-        """A gap line; if the journal has no room now, it waits for the next line that finds some."""
-        if self._unwritten or not self._write("gap", "producer", message, receive_us):
-            self._unwritten.append((message, receive_us))
+    def testify(self, kind: Kind, message: bytes, receive_us: int) -> None:
+        """A line of our own testimony; if the journal has no room now, it waits for the next line that finds some."""
+        if self._unwritten or not self._write(kind, "producer", message, receive_us):
+            self._unwritten.append((kind, message, receive_us))
 
     def _write_unwritten(self) -> None:
-        while self._unwritten and self._write("gap", "producer", *self._unwritten[0]):
+        while self._unwritten:
+            kind, message, receive_us = self._unwritten[0]
+            if not self._write(kind, "producer", message, receive_us):
+                return
             del self._unwritten[0]
 
 
-def _gap(hole: Hole, *, status: str) -> dict[str, object]:
+_COUNTED: Final[dict[type, str]] = {Heartbeat: "heartbeat", Subscriptions: "subscriptions", ExchangeError: "error"}
+
+
+def _gap(hole: Hole, *, status: str) -> dict[str, Any]:
     return {
         "product_id": hole.product_id,
         "reason": hole.reason,
@@ -149,5 +237,5 @@ def _gap(hole: Hole, *, status: str) -> dict[str, object]:
     }
 
 
-def _edge(edge: Edge) -> dict[str, object]:
-    return {"trade_id": edge.trade_id, "event_time": edge.event_time}
+def _edge(edge: Edge) -> dict[str, Any]:
+    return {"trade_id": edge.trade_id, "event_time": edge.event_time or None}

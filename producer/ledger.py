@@ -33,6 +33,7 @@ class Ledger:
     frames: Counter[str] = field(default_factory=Counter)  # received, by type
     lines: Counter[str] = field(default_factory=Counter)  # written to the journal, by kind
     lines_not_written: int = 0  # there was no room; they become a gap
+    rest: Counter[str] = field(default_factory=Counter)  # REST answers, by status; "none" is no answer
     connections: int = 0
     reconnects: Counter[str] = field(default_factory=Counter)  # lost connections, by why
     calls: int = 0  # PutRecordBatch calls answered

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -38,6 +39,20 @@ class RestTicker(NamedTuple):
     trade_id: int
     event_time: str
     price: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestAnswer:
+    """
+    What came back for one request; status None means no answer, with `why`.
+
+    Clock: date_us is the exchange's, from its Date header, in microseconds since the epoch.
+    """
+
+    status: int | None
+    body: bytes
+    why: str = ""
+    date_us: int | None = None
 
 
 def trades_path(product_id: str, *, after: int, limit: int = PAGE_TRADES) -> str:

@@ -8,10 +8,12 @@ Refuses to know: what a body says, rate limits, and who asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 import urllib3
+
+from producer.rest import RestAnswer
 
 if TYPE_CHECKING:
     import ssl
@@ -20,15 +22,6 @@ CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 10.0
 # A page of 1,000 trades is 120 kB; the list of all products under 1 MB.
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class RestAnswer:
-    """What came back; status None means no answer, and `body` is empty."""
-
-    status: int | None
-    body: bytes
-    why: str = ""
 
 
 class RestClient:
@@ -59,8 +52,15 @@ class RestClient:
         if len(body) > MAX_BODY_BYTES:
             answer.close()
             return RestAnswer(None, b"", f"the body is longer than {MAX_BODY_BYTES:,} bytes")
-        return RestAnswer(answer.status, body)
+        return RestAnswer(answer.status, body, date_us=_date_us(answer.headers.get("Date")))
 
     def close(self) -> None:
         """Let go of the connection."""
         self._pool.clear()
+
+
+def _date_us(date: str | None) -> int | None:
+    try:
+        return None if date is None else int(parsedate_to_datetime(date).timestamp()) * 1_000_000
+    except ValueError:
+        return None

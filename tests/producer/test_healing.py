@@ -53,7 +53,7 @@ def heal_all(healer: Healer, available: set[int], *, now: float = 0.0) -> tuple[
 
 
 def test_one_missing_trade_is_one_small_page() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(5, 5), 0.0)
 
     assert Page("A-B", 6, 1) == healer.next_page(0.0)
@@ -64,7 +64,7 @@ def test_one_missing_trade_is_one_small_page() -> None:
 
 
 def test_a_large_hole_takes_pages_of_a_thousand_from_the_newest_down() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(1_001, 3_500), 0.0)
     (receipt,), fetched, pages = heal_all(healer, set(range(1, 5_000)))
 
@@ -74,7 +74,7 @@ def test_a_large_hole_takes_pages_of_a_thousand_from_the_newest_down() -> None:
 
 
 def test_what_rest_does_not_have_is_asked_for_again_then_named() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(10, 19), 0.0)
     (receipt,), fetched, pages = heal_all(healer, set(range(1, 30)) - {12, 13, 17})
 
@@ -86,7 +86,7 @@ def test_what_rest_does_not_have_is_asked_for_again_then_named() -> None:
 
 
 def test_what_rest_gets_late_is_healed_on_a_later_try() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(10, 12), 0.0)
     page = healer.next_page(0.0)
     assert page is not None
@@ -98,7 +98,7 @@ def test_what_rest_gets_late_is_healed_on_a_later_try() -> None:
 
 
 def test_an_empty_page_heals_nothing_and_ends() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(10, 12), 0.0)
     (receipt,), _, _ = heal_all(healer, set())
 
@@ -106,7 +106,7 @@ def test_an_empty_page_heals_nothing_and_ends() -> None:
 
 
 def test_trades_beyond_the_bound_are_not_taken_and_said() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(1, 4_000), 0.0)
     page = healer.next_page(0.0)
     assert page is not None
@@ -120,7 +120,7 @@ def test_trades_beyond_the_bound_are_not_taken_and_said() -> None:
 
 
 def test_a_trade_the_journal_had_no_room_for_is_asked_for_again() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(10, 12), 0.0)
     page = healer.next_page(0.0)
     assert page is not None
@@ -133,7 +133,7 @@ def test_a_trade_the_journal_had_no_room_for_is_asked_for_again() -> None:
 
 
 def test_a_failed_page_waits_and_other_holes_go_on() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(10, 12), 0.0)
     healer.add(hole(10, 12, "C-D"), 0.0)
     healer.next_page(0.0)
@@ -143,7 +143,7 @@ def test_a_failed_page_waits_and_other_holes_go_on() -> None:
 
 
 def test_a_product_that_rest_refuses_closes_its_hole() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(10, 12), 0.0)
     healer.next_page(0.0)
     receipt = healer.refused("HTTP 404")
@@ -154,7 +154,7 @@ def test_a_product_that_rest_refuses_closes_its_hole() -> None:
 
 
 def test_a_hole_filled_by_late_trades_while_its_page_is_out_gets_no_second_receipt() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     patient = hole(10, 12)
     healer.add(patient, 0.0)
     page = healer.next_page(0.0)
@@ -170,7 +170,7 @@ def test_a_hole_filled_by_late_trades_while_its_page_is_out_gets_no_second_recei
 
 
 def test_an_answer_that_is_not_what_was_asked_for_is_harmless() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(10, 12), 0.0)
     page = healer.next_page(0.0)
     assert page is not None
@@ -180,7 +180,7 @@ def test_an_answer_that_is_not_what_was_asked_for_is_harmless() -> None:
 
 
 def test_a_hole_with_every_other_trade_missing_is_healed_in_reasonable_work() -> None:
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     healer.add(hole(1, 40_000), 0.0)
     (receipt,), fetched, pages = heal_all(healer, set(range(1, 40_001, 2)))
 
@@ -191,7 +191,7 @@ def test_a_hole_with_every_other_trade_missing_is_healed_in_reasonable_work() ->
 @given(st.integers(0, 10**6))
 def test_every_hole_ends_in_one_receipt_and_every_id_is_fetched_once_or_named(seed: int) -> None:
     rng = random.Random(seed)
-    healer = Healer(bound_s=1e9)
+    healer = Healer()
     holes, first = [], 1
     for _ in range(rng.randint(1, 4)):
         first += rng.randint(1, 500)
