@@ -42,7 +42,9 @@ def _option(name: str, default: Any, help_text: str) -> Callable[[Callable[..., 
         text = ",".join(default)
         return click.option(flag, name, default=text, show_default=True, metavar="A,B,…", **common)
     if name == "fsync":
-        return click.option(flag, name, type=click.Choice(get_args(Fsync)), default=default, show_default=True, **common)
+        return click.option(
+            flag, name, type=click.Choice(get_args(Fsync)), default=default, show_default=True, **common
+        )
     if isinstance(default, Path):
         path = click.Path(path_type=Path, file_okay=False)
         return click.option(flag, name, type=path, default=default, show_default=True, **common)
