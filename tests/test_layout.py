@@ -26,6 +26,8 @@ PRODUCER_ROAD = (
     "line",
     "exchange",
     "continuity",
+    "minute",
+    "coverage",
     "quota",
     "ledger",
     "intake",
