@@ -2,12 +2,17 @@
 Athena's SQL as DuckDB's: one query file, two engines.
 
 Laws: SQL is parsed and written anew by sqlglot, never pasted; an exact quotient is written CAST(a / b AS DECIMAL(38, 18)) and is
-exact in both engines; what DuckDB has under another name stands here as a macro under Athena's.
+exact in both engines; an instant is written date_add('millisecond', x_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000'), and nothing
+casts from a timestamp with a time zone; what DuckDB has under another name stands here as a macro under Athena's.
 Refuses to know: which tables and views there are.
 
 Exactness. Athena divides decimals as decimals and rounds half up at the larger scale. DuckDB divides them as doubles, so that
 form becomes the macro `decimal_quotient`, long division over 128-bit integers. Any other division must say which sort it
 wants by a cast to DOUBLE (a test looks for others): between integers Athena truncates and DuckDB does not.
+
+Instants. Athena documents (engine version 3, timestamp changes) that a timestamp with a time zone cannot be cast to one without, and
+is not known to take finer timestamps than milliseconds in a view; so the files add milliseconds to the epoch. DuckDB makes the
+timestamp of the same microseconds.
 """
 
 # ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, LakeMismatch
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
 ATHENA: Final = "athena"
 DUCKDB: Final = "duckdb"
 QUOTIENT_TYPE: Final = "DECIMAL(38, 18)"
+EPOCH: Final = (
+    "1970-01-01 00:00:00.000"  # with its zeros: without them Athena's literal has whole seconds, and so has the sum
+)
 
 _E18: Final = "CAST(1000000000000000000 AS HUGEINT)"
 _E8: Final = "CAST(100000000 AS HUGEINT)"
@@ -94,11 +102,9 @@ def to_duckdb(query: exp.Query) -> str:
 def _as_duckdb(node: exp.Expr) -> exp.Expr:
     if is_exact_quotient(node):
         return exp.Anonymous(this="decimal_quotient", expressions=[node.this.this, node.this.expression])
-    if (
-        isinstance(node, exp.Decode)
-        and node.args.get("charset") is not None
-        and str(node.args["charset"].this).lower() == "utf-8"
-    ):
+    if is_instant(node):
+        return exp.Anonymous(this="make_timestamp", expressions=[_microseconds(node.expression)])
+    if isinstance(node, exp.Decode) and node.text("charset").lower() == "utf-8":
         return exp.Anonymous(this="from_utf8", expressions=[node.this])
     return node
 
@@ -106,6 +112,24 @@ def _as_duckdb(node: exp.Expr) -> exp.Expr:
 def is_exact_quotient(node: exp.Expr) -> bool:
     """Whether this is CAST(a / b AS DECIMAL(38, 18))."""
     return isinstance(node, exp.Cast) and isinstance(node.this, exp.Div) and node.to.sql(ATHENA) == QUOTIENT_TYPE
+
+
+def is_instant(node: exp.Expr) -> bool:
+    """Whether this is date_add('millisecond', …, TIMESTAMP of the epoch)."""
+    of_epoch = isinstance(node, exp.DateAdd) and isinstance(node.this, exp.Cast) and node.this.this.name == EPOCH
+    return of_epoch and node.text("unit").upper() == "MILLISECOND"
+
+
+def _microseconds(milliseconds: exp.Expr) -> exp.Expr:
+    if isinstance(milliseconds, exp.Div) and milliseconds.expression.name == "1000":
+        microseconds: exp.Expr = milliseconds.this
+        return microseconds
+    return exp.Mul(this=exp.paren(milliseconds), expression=exp.Literal.number(1000))
+
+
+def complaint(error: Exception) -> str:
+    """What DuckDB complains of, without the SQL it quotes under it (ours, and it names every file of a lake)."""
+    return str(error).split("\n\nLINE ", maxsplit=1)[0].strip().rstrip(".")
 
 
 def literal(text: str) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 import duckdb
 import pyarrow as pa
 
-from local.dialect import DUCKDB_MACROS, identifier, literal, to_duckdb, without_wildcards
+from local.dialect import DUCKDB_MACROS, complaint, identifier, literal, to_duckdb, without_wildcards
 from local.glue import read_table
 from local.objects import plan_errors_scan, plan_table_scan
 from local.verdict import judge_envelope
@@ -67,6 +67,14 @@ class LakeMissing(LakeError):
     def __init__(self, *, path: Path) -> None:
         self.path = path
         super().__init__(f"There is no lake at {path}. Fill one with `ticklake local`, or name another with --lake.")
+
+
+class LakeDamaged(LakeError):
+    """An object of the lake is not what its name says."""
+
+    def __init__(self, *, path: Path, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"The lake {path} cannot be read: {why}. Move that object aside; raw/ still has its lines.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +164,20 @@ def open_lake(path: Path) -> Lake:
     """
     The lake at `path`, ready to be asked; what is not there yet is an empty table with the right columns.
 
-    Raises: LakeMissing if there is no such folder.
+    Raises: LakeMissing if there is no such folder; LakeDamaged if the object that shows the columns cannot be read.
     """
     if not path.is_dir():
         raise LakeMissing(path=path)
-    root = path.resolve()
     connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
+    try:
+        _define_tables(connection, path.resolve())
+    except duckdb.Error as error:
+        connection.close()
+        raise LakeDamaged(path=path, why=complaint(error)) from error
+    return Lake(path=path, connection=connection)
+
+
+def _define_tables(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     for macro in DUCKDB_MACROS:
         connection.execute(macro)
@@ -174,4 +190,3 @@ def open_lake(path: Path) -> Lake:
     connection.execute(f"SET allowed_directories = [{', '.join(map(literal, spelt))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    return Lake(path=path, connection=connection)

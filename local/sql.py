@@ -18,7 +18,7 @@ import duckdb
 from sqlglot import exp
 
 from infra import QUERIES
-from local.dialect import parse_select, to_duckdb
+from local.dialect import complaint, parse_select, to_duckdb
 from local.views import bound_hours, expand_views, table_names
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class QueryFailed(QueryError):
 
     def __init__(self, *, query: Query, why: str) -> None:
         self.query, self.why = query, why
-        super().__init__(f"{query.name or 'The SELECT'} could not be answered: {why}")
+        super().__init__(f"{query.name or 'The SELECT'} could not be answered: {why}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +195,12 @@ def run_query(lake: Lake, query: Query, values: Mapping[str, str]) -> Result:
     Raises: SqlRefused, ParameterUnknown, ValueRefused, QueryFailed.
     """
     planned = plan_query(query, values)
-    if "errors" in table_names(planned):
-        lake.judge_errors()
     try:
+        if "errors" in table_names(planned):
+            lake.judge_errors()
         return Result(table=lake.connection.sql(to_duckdb(planned)).to_arrow_table())
     except duckdb.Error as error:
-        raise QueryFailed(query=query, why=str(error)) from error
+        raise QueryFailed(query=query, why=complaint(error)) from error
 
 
 def decode_values(query: Query, values: Mapping[str, str]) -> dict[str, Value]:

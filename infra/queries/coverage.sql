@@ -25,14 +25,14 @@ FROM (
     max(heartbeats) AS heartbeats
   FROM coverage
   WHERE (:product IS NULL OR product_id = :product)
-    AND minute >= CAST(from_unixtime_nanos(:from_us * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6))
-    AND minute < CAST(from_unixtime_nanos(:to_us * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6))
+    AND minute >= date_add('millisecond', :from_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000')
+    AND minute < date_add('millisecond', :to_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000')
   GROUP BY product_id, minute
 ) AS c
 LEFT JOIN (
   SELECT
     product_id,
-    CAST(from_unixtime_nanos((event_time_us - event_time_us % 60000000) * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)) AS minute,
+    date_add('millisecond', (event_time_us - event_time_us % 60000000) / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS minute,
     count(*) AS ticks
   FROM ticks
   WHERE (:product IS NULL OR product_id = :product)

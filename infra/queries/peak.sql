@@ -9,7 +9,7 @@ FROM (
   SELECT *, row_number() OVER (ORDER BY trades DESC, second) AS place
   FROM (
     SELECT
-      CAST(from_unixtime_nanos((event_time_us - event_time_us % 1000000) * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)) AS second,
+      date_add('millisecond', (event_time_us - event_time_us % 1000000) / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS second,
       count(*) AS trades,
       count(DISTINCT product_id) AS products
     FROM ticks

@@ -8,8 +8,8 @@ SELECT
   error_code,
   error_message,
   attempts,
-  CAST(from_unixtime_nanos(arrival_ms * 1000000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)) AS arrival_time,
-  CAST(from_unixtime_nanos(ended_ms * 1000000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)) AS ended_time,
+  date_add('millisecond', arrival_ms, TIMESTAMP '1970-01-01 00:00:00.000') AS arrival_time,
+  date_add('millisecond', ended_ms, TIMESTAMP '1970-01-01 00:00:00.000') AS ended_time,
   coalesce(
     said_reason,
     IF(json_extract_scalar(message, '$.kind') = 'unreadable', json_extract_scalar(message, '$.message.reason'), NULL),

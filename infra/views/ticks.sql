@@ -1,12 +1,13 @@
 -- Which trades does the lake hold, each once, with exact types?
 -- One row per (product_id, trade_id). Copies are normal (at-least-once delivery, healing, two producers, the last ticker sent anew on
 -- every subscribe): the one with the most market fields wins, of those the first received, then the lower (session, n).
+-- Timestamps have milliseconds in Athena and microseconds at home; event_time_us and receive_time_us are exact in both.
 CREATE OR REPLACE VIEW ticks AS
 SELECT
   kind,
   product_id,
-  CAST(from_unixtime_nanos(event_time_us * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)) AS event_time,
-  CAST(from_unixtime_nanos(receive_time_us * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6)) AS receive_time,
+  date_add('millisecond', event_time_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS event_time,
+  date_add('millisecond', receive_time_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS receive_time,
   event_time_us,
   receive_time_us,
   source,

@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from infra import QUERIES, VIEWS
-from local.dialect import is_exact_quotient
+from local.dialect import is_exact_quotient, is_instant
 from local.lake import open_lake
 from local.sql import decode_value, list_queries, load_query, plan_query, run_query
 from local.views import load_views
@@ -71,7 +71,15 @@ def test_a_division_is_an_exact_quotient_or_one_of_doubles(sql_file: Path) -> No
     for division in statement.find_all(exp.Div):
         assert division.parent is not None
         doubles = [cast for cast in division.find_all(exp.Cast) if cast.to.this == exp.DType.DOUBLE]
-        assert is_exact_quotient(division.parent) or doubles, division.sql("athena")
+        assert is_exact_quotient(division.parent) or is_instant(division.parent) or doubles, division.sql("athena")
+
+
+def test_no_timestamp_has_a_zone_and_none_is_finer_than_a_view_of_athena_can_hold(sql_file: Path) -> None:
+    (statement,) = sqlglot.parse(sql_file.read_text(), read="athena")
+    assert statement is not None
+    assert not re.search(r"from_unixtime|from_iso8601|AT TIME ZONE|TIMESTAMP\(|now\(|current_", sql_file.read_text())
+    for added in statement.find_all(exp.DateAdd):
+        assert is_instant(added), added.sql("athena")
 
 
 def test_parameters_are_declared_where_they_are_used_and_nowhere_else(name: str) -> None:

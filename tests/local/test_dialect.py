@@ -105,8 +105,15 @@ def test_a_divisor_with_more_than_eight_decimals_is_refused_rather_than_rounded(
     ],
 )
 def test_microseconds_stay_exact(connection: duckdb.DuckDBPyConnection, instant_us: int, expected: str) -> None:
+    sql = f"SELECT date_add('millisecond', {instant_us} / 1000, TIMESTAMP '1970-01-01 00:00:00.000')"
+    assert expected == str(answer(connection, sql))
     sql = f"SELECT CAST(from_unixtime_nanos({instant_us} * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6))"
     assert expected == str(answer(connection, sql))
+
+
+def test_milliseconds_are_not_divided_again(connection: duckdb.DuckDBPyConnection) -> None:
+    sql = "SELECT date_add('millisecond', 1000 + 1, TIMESTAMP '1970-01-01 00:00:00.000')"
+    assert "1970-01-01 00:00:01.001000" == str(answer(connection, sql))
 
 
 @pytest.mark.parametrize(
