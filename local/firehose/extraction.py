@@ -24,9 +24,7 @@ from local.firehose.errors import SettingRefused
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_ENTRY = re.compile(
-    r'\s*(?:"([^"]+)"|([A-Za-z_]\w*))\s*:\s*(\((?:[^()"]|"[^"]*"|\([^()]*\))*\)|(?:[^,"()]|"[^"]*")+)\s*(,|$)'
-)
+_NAME = re.compile(r'"([^"]+)"|([A-Za-z_]\w*)')
 _STEP = re.compile(r'\.([A-Za-z_]\w*)|\.?\["([^"]+)"\]|\.?\[(\d+)\]|\."([^"]+)"')
 _STRFTIME = re.compile(r'strftime\(\s*"([^"]*)"\s*\)')
 
@@ -49,16 +47,22 @@ def parse_query(query: str) -> tuple[KeyQuery, ...]:
     text = query.strip()
     if not (text.startswith("{") and text.endswith("}")):
         raise _unknown(query)
-    inside, position, found = text[1:-1].strip(), 0, []
-    while position < len(inside):
-        match = _ENTRY.match(inside, position)
-        if match is None:
-            raise _unknown(query)
-        found.append(_key_query(match[1] or match[2], match[3].strip(), query))
-        position = match.end()
-    if not found:
-        raise _unknown(query)
+    found = [_key_query(entry, query) for entry in _split_outside(text[1:-1], ",")]
     return tuple(found)
+
+
+def _split_outside(text: str, separator: str) -> list[str]:
+    """The parts between separators that stand outside quotes and brackets."""
+    parts, depth, start, is_quoted = [], 0, 0, False
+    for index, letter in enumerate(text):
+        is_quoted ^= letter == '"'
+        if is_quoted:
+            continue
+        depth += (letter in "([") - (letter in ")]")
+        if letter == separator and depth == 0:
+            parts.append(text[start:index])
+            start = index + 1
+    return [*parts, text[start:]]
 
 
 def extract_keys(body: bytes, queries: tuple[KeyQuery, ...]) -> Mapping[str, str] | None:
@@ -76,10 +80,15 @@ def extract_keys(body: bytes, queries: tuple[KeyQuery, ...]) -> Mapping[str, str
     return keys
 
 
-def _key_query(name: str, expression: str, query: str) -> KeyQuery:
+def _key_query(entry: str, query: str) -> KeyQuery:
+    name_text, *rest = _split_outside(entry, ":")
+    name = _NAME.fullmatch(name_text.strip())
+    if name is None or len(rest) != 1:
+        raise _unknown(query)
+    expression = rest[0].strip()
     if expression.startswith("(") and expression.endswith(")"):
         expression = expression[1:-1].strip()
-    path_text, *filters = [part.strip() for part in expression.split("|")]
+    path_text, *filters = [part.strip() for part in _split_outside(expression, "|")]
     steps: list[str | int] = []
     position = 0
     while position < len(path_text):
@@ -88,9 +97,9 @@ def _key_query(name: str, expression: str, query: str) -> KeyQuery:
             raise _unknown(query)
         steps.append(int(match[3]) if match[3] else match[1] or match[2] or match[4])
         position = match.end()
-    if not steps or any(name not in _FILTERS and not _STRFTIME.fullmatch(name) for name in filters):
+    if not steps or any(known not in _FILTERS and not _STRFTIME.fullmatch(known) for known in filters):
         raise _unknown(query)
-    return KeyQuery(name=name, path=tuple(steps), filters=tuple(filters))
+    return KeyQuery(name=name[1] or name[2], path=tuple(steps), filters=tuple(filters))
 
 
 def _walk(tree: Any, query: KeyQuery) -> Any:

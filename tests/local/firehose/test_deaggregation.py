@@ -61,7 +61,7 @@ def test_lines_come_back_as_they_were(lines: list[bytes]) -> None:
     assert lines == deaggregate(b"\n".join(lines), _LINES)
 
 
-@given(st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5)), min_size=1, max_size=8))
+@given(st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=3), min_size=1, max_size=4))
 def test_documents_come_back_as_they_were(documents: list[dict[str, object]]) -> None:
     found = split_documents("".join(json.dumps(document) for document in documents))
     assert found is not None

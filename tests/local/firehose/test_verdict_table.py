@@ -167,10 +167,10 @@ def test_an_answer_over_6_mb_is_retried_and_then_the_batch_fails(rig: type[Rig])
 
 
 def test_an_event_over_6_mb_is_retried_and_then_the_batch_fails(rig: type[Rig]) -> None:
-    tiny = [b"x"] * 30_000  # each has about 240 bytes of envelope in the event
+    tiny = [b"x"] * 27_500  # each has about 240 bytes of envelope in the event
     stream = rig(transforming_stream(), handler=answer_each(lambda body: {"data": body})).put(*tiny).turn(300)
     errors = stream.errors()
-    assert 30_000 == len(errors)
+    assert 27_500 == len(errors)
     assert ("Lambda.InvocationFailure", 4) == (errors[0]["errorCode"], errors[0]["attemptsMade"])
     stream.assert_balanced()
 
