@@ -108,8 +108,8 @@ class Delivery:
                     self.write_down()
                 self._moved.set()
                 if wait_s:
-                    await wait_any(wait_s, self._stop, self._hurry)
                     self._hurry.clear()
+                    await wait_any(wait_s, self._stop, self._hurry)
         finally:
             self._ended.set()
 
@@ -190,14 +190,16 @@ class Delivery:
         for pack in settlement.delivered:
             self._deliver(pack)
         unkept = [pack for pack, reason in settlement.refused if not self._refuse(pack, reason)]
+        again = [*settlement.again, *unkept]
         for lane in self._lanes():
-            lane.send_again([*settlement.again, *unkept])
+            lane.send_again(again)
+        if not again:
+            self.trouble = ""
         self.write_down()
         self._most_packs = None
         self._old_first = not self._old_first
-        if settlement.again or unkept:
+        if again:
             return self._pace.after_throttling() if settlement.throttled else self._pace.after_failure()
-        self.trouble = ""
         return self._pace.after_success()
 
     def _fail(self, batch: list[Pack], failed: DeliveryFailed) -> float:
