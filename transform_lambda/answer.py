@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-import pybase64
+from pybase64 import b64decode, b64encode_as_string
 
 from transform_lambda.decode import read_name
 from transform_lambda.partition import partition_keys, read_arrival_us
 from transform_lambda.reasons import Refusal
-from transform_lambda.record import Accepted, Refused, decode_base64, transform_record
+from transform_lambda.record import transform_records
+from transform_lambda.verdict import Accepted, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 # Lambda's quota for a synchronous answer is 6 MB, and passing it loses the whole answer. We read MB as 10^6, the smaller way; the
 # difference to 6 MiB is our margin. Source: AWS Lambda quotas; Amazon Data Firehose, data transformation.
 ANSWER_LIMIT_BYTES: Final = 6_000_000
+
+NEVER_US: Final = 2**63  # no line was received
 
 Answer = dict[str, Any]
 
@@ -41,17 +44,19 @@ class Tally:
     refused_lines: Counter[str] = field(default_factory=Counter)  # by reason; those set aside among them
     set_aside_count: int = 0
     whole_pack_count: int = 0
-    oldest_receive_time_us: int | None = None
+    slow_line_count: int = 0
+    oldest_receive_time_us: int = NEVER_US
     complaints: list[tuple[str, Refusal]] = field(default_factory=list)  # (recordId, refusal)
 
     def accept(self, record_id: str, verdict: Accepted) -> None:
         """Count the rows, and the lines that were set aside among them."""
-        self.row_count += verdict.row_count
-        self.set_aside_count += len(verdict.set_aside)
-        self.whole_pack_count += verdict.line_count > 1
-        oldest_us = verdict.oldest_receive_time_us
-        self.oldest_receive_time_us = min(self.oldest_receive_time_us or oldest_us, oldest_us)
-        self._complain(record_id, verdict.set_aside)
+        _, _, row_count, oldest_us, set_aside, _ = verdict
+        self.row_count += row_count
+        self.oldest_receive_time_us = min(self.oldest_receive_time_us, oldest_us)
+        if row_count > 1 or set_aside:
+            self.whole_pack_count += 1
+            self.set_aside_count += len(set_aside)
+            self._complain(record_id, set_aside)
 
     def refuse(self, record_id: str, verdict: Refused) -> None:
         """Count a refused record and its lines."""
@@ -75,22 +80,26 @@ def answer_event(
     Units: `limit_bytes` of the answer as json.dumps writes it.
     """
     records = event["records"]
+    arrivals_us = [read_arrival_us(record.get("approximateArrivalTimestamp")) for record in records]
+    verdicts = transform_records([record.get("data") for record in records], arrivals_us)
     tally = Tally(record_count=len(records))
     spent_bytes = _bytes_if_all_fail([record["recordId"] for record in records])
     answers: list[Answer] = []
-    for record in records:
+    for record, verdict in zip(records, verdicts, strict=True):
         record_id = record["recordId"]
-        verdict = transform_record(record.get("data"), read_arrival_us(record.get("approximateArrivalTimestamp")))
+        tally.slow_line_count += verdict.slow_line_count
         if isinstance(verdict, Accepted):
-            encoded = pybase64.b64encode_as_string(verdict.rows)
-            added_bytes = len(encoded) + _bytes_to_accept(verdict.partition["kind"])
-            if spent_bytes + added_bytes <= limit_bytes:
-                spent_bytes += added_bytes
+            encoded = b64encode_as_string(verdict.rows)
+            needed_bytes = spent_bytes + len(encoded) + _bytes_to_accept(verdict.partition["kind"])
+            if needed_bytes <= limit_bytes:
+                spent_bytes = needed_bytes
                 tally.accept(record_id, verdict)
                 answers.append(_ok(record_id, encoded, verdict.partition))
                 continue
-            verdict = _does_not_fit(decode_base64(record["data"]), verdict.line_count, spent_bytes + added_bytes)
-        tally.refuse(record_id, verdict)
+            refused = _does_not_fit(b64decode(record["data"]), verdict.line_count, needed_bytes)
+        else:
+            refused = verdict
+        tally.refuse(record_id, refused)
         answers.append(_failed(record_id))
     return {"records": answers}, tally
 

@@ -7,6 +7,7 @@ Counts (namespace `ticklake`, dimension `Stream`; unit Count but for the age):
   Refused                  records answered ProcessingFailed
   RefusedLines             lines refused, all reasons; Refused.<reason> (lines) for each reason that occurred
   SetAside                 refused lines that travel as rows of kind `refused` in their pack (RefusedLines counts them too)
+  SlowPath                 lines that the fast way did not recognise; nearly all lines: Coinbase has changed its field order
   RefusedNotLogged         refused lines beyond LOGGED_REFUSALS
   OldestLineAge            milliseconds from the oldest row's receive time to now; never below 0 (clocks differ), absent without rows
 Laws: lines of the event = Rows + RefusedLines. Text from outside is JSON-escaped and cut, so that it can neither pass for a metric nor
@@ -18,6 +19,8 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Final
+
+from transform_lambda.answer import NEVER_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +37,7 @@ def metrics_line(tally: Tally, *, stream_arn: object, now_ms: int) -> str:
     counts = _counts(tally)
     metrics = [{"Name": name, "Unit": "Count"} for name in counts]
     values: dict[str, Any] = {**counts}
-    if tally.oldest_receive_time_us is not None:
+    if tally.oldest_receive_time_us != NEVER_US:
         metrics.append({"Name": "OldestLineAge", "Unit": "Milliseconds"})
         values["OldestLineAge"] = max(0, now_ms - tally.oldest_receive_time_us // 1000)
     directive = {"Namespace": NAMESPACE, "Dimensions": [["Stream"]], "Metrics": metrics}
@@ -67,6 +70,7 @@ def _counts(tally: Tally) -> Mapping[str, int]:
         "Refused": tally.refused_record_count,
         "RefusedLines": tally.refused_lines.total(),
         "SetAside": tally.set_aside_count,
+        "SlowPath": tally.slow_line_count,
         "RefusedNotLogged": not_logged,
         **{f"Refused.{reason}": count for reason, count in sorted(tally.refused_lines.items())},
     }

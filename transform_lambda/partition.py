@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from transform_lambda.rules import FIRST_YEAR, LAST_YEAR
+from transform_lambda.rules import FIRST_YEAR, LAST_YEAR, SECOND_US
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ HOUR_US: Final = 3_600_000_000
 LATE_US: Final = 24 * HOUR_US
 EARLY_US: Final = HOUR_US
 MIXED: Final = "mixed"  # lake_kind of a pack whose rows have no hour and kind in common (infra/pipeline.yaml names it)
-_REPAIRS: Final = frozenset({"rest_heal", "rest_backfill"})
+REPAIRS: Final = frozenset({"rest_heal", "rest_backfill"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,9 +35,23 @@ def decide_hour(*, kind: str, source: str, happened_us: int, arrival_us: int) ->
     Clock: `happened_us` is the exchange's (our socket's where there is none), `arrival_us` Firehose's; both limits are inclusive.
     """
     age_us = arrival_us - happened_us
-    repaired = kind == "trade" or source in _REPAIRS
+    repaired = kind == "trade" or source in REPAIRS
     on_time = age_us >= -EARLY_US and (repaired or age_us <= LATE_US)
     return (happened_us if on_time else arrival_us) // HOUR_US
+
+
+def decide_common_hour(*, second_us: int, first_arrival_us: int, last_arrival_us: int) -> int | None:
+    """
+    The hour that decide_hour gives whatever happened in this second and arrived between these times; None if it is not one hour.
+
+    Caller must: not ask for repairs.
+    """
+    last_us = second_us + SECOND_US - 1
+    if last_us < first_arrival_us - LATE_US or second_us > last_arrival_us + EARLY_US:
+        hour = first_arrival_us // HOUR_US
+        return hour if hour == last_arrival_us // HOUR_US else None
+    on_time = second_us >= last_arrival_us - LATE_US and last_us <= first_arrival_us + EARLY_US
+    return second_us // HOUR_US if on_time else None
 
 
 @lru_cache(maxsize=1024)

@@ -7,8 +7,7 @@ Refuses to know: what becomes of a refused line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Reason = Literal[
     "line_too_long",
@@ -46,8 +45,7 @@ class LineRefused(Exception):  # noqa: N818 - named for what happened, as the ho
         super().__init__(f"refused ({reason}): {self.detail}. The line is set aside; sent again it is refused again.")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """One refused line: its name where it could be read, the reason and what was found."""
 
     session: str | None

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from transform_lambda.answer import Tally
 from transform_lambda.metrics import LOGGED_REFUSALS, metrics_line, refusal_lines
 from transform_lambda.reasons import Reason, Refusal
-from transform_lambda.record import Accepted, Refused
+from transform_lambda.verdict import Accepted, Refused
 
 NOW_MS = 1_795_401_020_000
 ARN = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/ticks"
@@ -37,9 +37,9 @@ def refused(count: int) -> Tally:
 
 
 def test_counts_stand_under_the_streams_name() -> None:
-    tally = Tally(record_count=3)
-    tally.accept("a", Accepted(b"", {}, 5, [refusal("book_crossed")], 1_795_401_019_123_456))
-    tally.accept("b", Accepted(b"", {}, 1, [], 1_795_401_019_999_999))
+    tally = Tally(record_count=3, slow_line_count=4)
+    tally.accept("a", Accepted(b"", {}, 5, 1_795_401_019_123_456, [refusal("book_crossed")]))
+    tally.accept("b", Accepted(b"", {}, 1, 1_795_401_019_999_999))
     tally.refuse("c", Refused([refusal(), refusal("book_crossed")]))
     metrics = emf(tally)
     assert NOW_MS == metrics.pop("_aws")["Timestamp"]
@@ -53,6 +53,7 @@ def test_counts_stand_under_the_streams_name() -> None:
         "Refused.book_crossed": 2,
         "Refused.line_not_json": 1,
         "SetAside": 1,
+        "SlowPath": 4,
         "RefusedNotLogged": 0,
         "OldestLineAge": 877,
     } == metrics

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from contract import ROOT
 from transform_lambda.partition import partition_keys
-from transform_lambda.record import Accepted, Refused, transform_record
+from transform_lambda.record import transform_records
+from transform_lambda.verdict import Accepted, Refused
 
 LINES = ROOT / "examples/line"
 SESSION = "01JDB3M8ZK4Q6W7X8Y9ABCDEFG"
@@ -24,7 +25,8 @@ NOT_UTF8 = (LINES / "line.line_not_utf8.fail.txt").read_bytes().rstrip(b"\n")
 
 
 def verdict_on(text: bytes, arrival_us: int | None = ARRIVAL_US) -> Accepted | Refused:
-    return transform_record(base64.b64encode(text).decode(), arrival_us)
+    (verdict,) = transform_records([base64.b64encode(text).decode()], [arrival_us])
+    return verdict
 
 
 def accepted(text: bytes, arrival_us: int | None = ARRIVAL_US) -> tuple[Accepted, list[dict[str, Any]]]:
@@ -49,11 +51,11 @@ def test_one_line_is_one_row_with_or_without_its_newline(end: bytes) -> None:
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_a_pack_of_one_kind_and_hour_keeps_its_partition(end: bytes) -> None:
     verdict, rows = accepted(TICKER + b"\n" + TICKER.replace(b'"n":42', b'"n":43') + end)
-    assert ([42, 43], HOUR_02, 2, ()) == (
+    assert ([42, 43], HOUR_02, 2, 0) == (
         [row["n"] for row in rows],
         verdict.partition,
         verdict.row_count,
-        verdict.set_aside,
+        len(verdict.set_aside),
     )
 
 
@@ -118,7 +120,7 @@ def test_a_megabyte_of_newlines_is_refused_line_by_line() -> None:
 
 @pytest.mark.parametrize("encoded", ["%%%", "YQ", "YQ=", "Y Q==", "é", None, 17, b"YQ=="])
 def test_data_that_is_not_base64_text_is_refused(encoded: object) -> None:
-    verdict = transform_record(encoded, ARRIVAL_US)
+    (verdict,) = transform_records([encoded], [ARRIVAL_US])
     assert isinstance(verdict, Refused)
     assert ["line_not_json"] == [refusal.reason for refusal in verdict.refusals]
 

@@ -1,0 +1,232 @@
+"""
+The common line, recognised without parsing it: a ticker frame in Coinbase's own field order inside our envelope.
+
+One regular expression, generated from the contract's schemas and from the table that the slow way builds rows by, matches a whole line
+and cuts it into pieces; the row is those pieces again with times and names exchanged. So a line costs about what JSON-parsing it would.
+
+Laws: the slow way (decode, rules, row) is the authority. What is accepted here gets byte for byte the row it would get there (tests
+compare them over mutated lines); what is not recognised goes there; nothing is ever refused here. Nothing with an escape, a space, a
+key too many, a leading zero or more digits than always fit is recognised.
+Refuses to know: packs that must be mixed, refusals, Firehose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from contract import load_schema
+from transform_lambda.partition import REPAIRS, decide_common_hour, partition_keys
+from transform_lambda.reasons import LineRefused
+from transform_lambda.row import COLUMNS, Row
+from transform_lambda.rules import (
+    MAX_FRACTION_DIGITS,
+    MAX_INTEGER_DIGITS,
+    SECOND_US,
+    check_number,
+    check_price,
+    second_of_text,
+)
+from transform_lambda.verdict import Accepted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OPTIONAL: Final = frozenset({"best_bid_size", "best_ask_size"})  # frames from before 2022 have none
+_MEMO_LIMIT: Final = 4096  # an event spans seconds to minutes; the memo is for those, not for ever
+_CHUNK_BYTES: Final = 32_000  # at a time: the pieces of a whole event would not stay in the processor's cache
+
+_INTEGER_PART: Final = rf"(?:0|[1-9][0-9]{{0,{MAX_INTEGER_DIGITS - 1}}}+)"
+_FRACTION_PART: Final = rf"(?:\.[0-9]{{1,{MAX_FRACTION_DIGITS}}}+)?+"
+_ABOVE_ZERO: Final = r'(?!0(?:\.0++)?+")'
+_SECOND: Final = r".{19}"  # whether it is a second, and which, the memos below say
+_SECOND_SHAPE: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
+_MICROS: Final = r"\.([0-9]{6})Z"
+
+
+def _text(schema: dict[str, Any]) -> str:
+    """A string in its quotes as the schema says. Its quantifiers are made possessive: a quote follows, so no shorter match can help."""
+    bound = rf'(?=[^"]{{0,{schema["maxLength"]}}}")' if "maxLength" in schema else ""
+    pattern = re.sub(r"(\{\d+,\d+\}|\)\+)", r"\1+", schema["pattern"].removeprefix("^").removesuffix("$"))
+    return f'"{bound}{pattern}"'
+
+
+def _integer(schema: dict[str, Any]) -> str:
+    """An integer of so few digits that none is beyond the schema's maximum."""
+    above_zero = rf"[1-9][0-9]{{0,{len(str(schema['maximum'])) - 2}}}+"
+    return above_zero if schema["minimum"] else f"(?:0|{above_zero})"
+
+
+def _member(column: str, field: str, rule: object) -> str:
+    """One member of the frame that the row writes alike, with the comma before it."""
+    schema = load_schema("frames/ticker")
+    definition = schema["properties"][field]["$ref"].rpartition("/")[2]
+    if field in {"best_bid", "best_ask"}:
+        value = f'"(({_INTEGER_PART}){_FRACTION_PART})"'
+    elif rule is check_price:
+        value = f'"{_ABOVE_ZERO}{_INTEGER_PART}{_FRACTION_PART}"'
+    elif rule is check_number:
+        value = f'"{_INTEGER_PART}{_FRACTION_PART}"'
+    else:
+        value = {"product_id": _text, "count": _integer, "trade_id": _integer}[definition](
+            schema["definitions"][definition]
+        )
+    return f'(?:,"{column}":{value})?+' if field in _OPTIONAL else f',"{column}":{value}'
+
+
+def _lines_pattern() -> bytes:
+    """Matches every line, each from its start to its newline; the groups of one that is not recognised are empty."""
+    line = load_schema("line")
+    fields, count = line["properties"], line["definitions"]["count"]
+    sources = "|".join(source for source in fields["source"]["enum"] if source not in REPAIRS)
+    head = f'"session":{_text(fields["session"])},"n":{_integer(count)},"kind":"ticker","source":"(?:{sources})",'
+    columns = COLUMNS["ticker"]
+    middle = next(place for place, (column, *_) in enumerate(columns) if column == "taker_side")
+    body = "".join(_member(*column) for column in columns[:middle])
+    tail = "".join(_member(*column) for column in columns[middle + 2 :])  # behind taker_side stands event_time_us
+    return (
+        rf'(?m:^)(?:\{{"v":1,({head})"receive_time":"({_SECOND}){_MICROS}","message":\{{"type":"ticker"({body})'
+        rf',"side":"((?:buy|sell)","time":"{_SECOND}){_MICROS}"({tail})\}}\}}\n|.*\n)'
+    ).encode()
+
+
+_LINES: Final = re.compile(_lines_pattern())
+
+
+class _Memo(dict[bytes, bytes]):
+    """What the row writes for a second of the line, by the line's own text; a text that names no second raises LineRefused."""
+
+    def __init__(self, written: bytes, separator: bytes) -> None:
+        self._written = written
+        self._separator = separator
+
+    def __missing__(self, text: bytes) -> bytes:
+        before, _, second = text.rpartition(self._separator)
+        if not _SECOND_SHAPE.fullmatch(second):
+            raise LineRefused("line_invalid", "no second; the slow way says what it is")
+        if len(self) >= _MEMO_LIMIT:
+            self.clear()
+            self[b""] = b""
+        written = self._written % (before, second_of_text(second.decode()))
+        self[text] = written
+        return written
+
+
+# Both end in the ten digits of a second since the epoch (2014 to 2099), to which the six of the microsecond are joined.
+_DIGITS: Final = 10
+_RECEIVED: Final = _Memo(b'%b"receive_time_us":%d', b'"')
+_HAPPENED: Final = _Memo(b',"taker_side":"%b","event_time_us":%d', b'","time":"')
+
+_RECEIVED[b""] = _HAPPENED[b""] = b""  # of a line that is not recognised
+_ROW: Final = b"{%b%b%b%b%b%b%b}\n"
+
+# head, receive second, micros, body, bid, its integer part, ask, its integer part, side and event second, micros, tail
+_Pieces = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
+_Place = Mapping[str, str] | None
+
+
+def recognise_records(texts: Sequence[bytes], arrivals_us: Sequence[int]) -> list[Accepted | None]:
+    """
+    The verdict on each record all of whose lines are recognised and go to one hour; None for the others.
+
+    Shapes: `arrivals_us[i]` is the arrival of `texts[i]`; each text ends with a newline.
+    """
+    arrivals = (min(arrivals_us, default=0), max(arrivals_us, default=0))
+    verdicts: list[Accepted | None] = []
+    for chunk in _chunks(texts):
+        lines: list[_Pieces] = _LINES.findall(b"".join(chunk))
+        try:
+            rows = _rows(lines)
+        except LineRefused:
+            verdicts += [None] * len(chunk)
+            continue
+        places = {text: _place(text, *arrivals) for text in {line[8] for line in lines}}
+        oldest_us = _oldest_us(lines)
+        if len(lines) == len(chunk):
+            verdicts += [
+                Accepted(row, place, 1, oldest_us) if row and (place := places[line[8]]) else None
+                for row, line in zip(rows, lines, strict=True)
+            ]
+        else:
+            start = 0
+            for text in chunk:
+                end = start + text.count(b"\n")
+                place = _common_place({line[8] for line in lines[start:end]}, places)
+                pack = rows[start:end]
+                verdicts.append(Accepted(b"".join(pack), place, len(pack), oldest_us) if place and all(pack) else None)
+                start = end
+    return verdicts
+
+
+def _common_place(seconds: set[bytes], places: Mapping[bytes, _Place]) -> _Place:
+    """The partition of them all, or None; one partition is one object, since partition_keys is cached."""
+    (place, *others) = [places[text] for text in seconds]
+    return None if any(other is not place for other in others) else place
+
+
+def _chunks(texts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Runs of texts, each of about _CHUNK_BYTES."""
+    start = size_bytes = 0
+    for place, text in enumerate(texts, start=1):
+        size_bytes += len(text)
+        if size_bytes >= _CHUNK_BYTES:
+            yield texts[start:place]
+            start, size_bytes = place, 0
+    if size_bytes:
+        yield texts[start:]
+
+
+def recognise_line(text: bytes) -> Row | None:
+    """
+    The row of one line, or None.
+
+    Shapes: `text` has no newline at its end.
+    """
+    lines: list[_Pieces] = _LINES.findall(text + b"\n")
+    (line,) = lines
+    try:
+        (row,) = _rows(lines) if line[0] else (b"",)
+    except LineRefused:
+        return None
+    if not row:
+        return None
+    return Row(
+        text=row[:-1],
+        kind="ticker",
+        source=line[0].decode().rpartition(":")[2][1:-2],
+        happened_us=int(_HAPPENED[line[8]][-_DIGITS:] + line[9]),
+        receive_time_us=_oldest_us(lines),
+        recognised=True,
+    )
+
+
+def _rows(lines: Sequence[_Pieces]) -> list[bytes]:
+    """
+    The row of each line, with its newline; empty where the book is crossed; worthless where the line is not recognised.
+
+    Raises: LineRefused if a recognised line names no second.
+    """
+    return [
+        _ROW % (head, _RECEIVED[received_s], received_micros, body, _HAPPENED[happened_s], happened_micros, tail)
+        # Decimals whose integer parts are equally long stand in the order of their texts, but for zeros at their ends.
+        if (bid <= ask and len(bid_integer) == len(ask_integer)) or Decimal(bid.decode()) <= Decimal(ask.decode())
+        else b""
+        for head, received_s, received_micros, body, bid, bid_integer, ask, ask_integer, happened_s, happened_micros, tail in lines
+    ]
+
+
+def _oldest_us(lines: Sequence[_Pieces]) -> int:
+    """The earliest receive time of the recognised lines; 0 if there are none."""
+    second, micros = min([line[1:3] for line in lines if line[0]], default=(b"", b""))
+    return int(_RECEIVED[second][-_DIGITS:] + micros or b"0")
+
+
+def _place(text: bytes, first_arrival_us: int, last_arrival_us: int) -> _Place:
+    """The partition for a side and second; None where there is none, or its hour is not settled."""
+    if not text:
+        return None
+    second_us = int(_HAPPENED[text][-_DIGITS:]) * SECOND_US
+    hour = decide_common_hour(second_us=second_us, first_arrival_us=first_arrival_us, last_arrival_us=last_arrival_us)
+    return None if hour is None else partition_keys("ticker", hour)
