@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from local.exchange.ranges import IdRanges
-from local.exchange.text import decode_time, encode_decimal, encode_time, trim_decimal
+from local.exchange.text import decode_time, encode_decimal, encode_time, pad_decimal, trim_decimal
 from local.exchange.tick import Trade
 
 if TYPE_CHECKING:
@@ -53,31 +53,57 @@ def unpack_trade(trade_id: int, packed: bytes) -> Trade:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Trades a recording lacks, between the two it has; REST holds those from `first_held` on."""
+    """
+    Trades a recording lacks, between the two it has; REST holds those from `first_held` on.
 
-    before: Trade
-    after: Trade
+    Units: prices in 10**-`places`.
+    """
+
+    before_id: int
+    after_id: int
+    start_us: int
+    end_us: int
+    start_price: int
+    end_price: int
+    places: int
     first_held: int
     seed: int
 
     def trade(self, trade_id: int) -> Trade:
         """A plausible trade for one missing id: its time and price lie between the edges', its text is stable."""
-        span, at = self.after.trade_id - self.before.trade_id, trade_id - self.before.trade_id
-        start_us, end_us = decode_time(self.before.event_time), decode_time(self.after.event_time)
-        assert start_us is not None  # recording.py makes a Trade only where the time was sane
-        assert end_us is not None
-        places = max(len(text.partition(".")[2]) for text in (self.before.price, self.after.price))
-        low, high = (round(float(edge.price) * 10**places) for edge in (self.before, self.after))
-        wobble = mix(self.seed, trade_id, 1) % (2 * (1 + abs(high - low) // 20) + 1) - (1 + abs(high - low) // 20)
-        price = max(1, low + (high - low) * at // span + wobble)
-        units = 10 ** (2 + mix(self.seed, trade_id, 2) % 6) * (1 + mix(self.seed, trade_id, 3) % 97)
+        span, at = self.after_id - self.before_id, trade_id - self.before_id
+        rise = self.end_price - self.start_price
+        wobble = 1 + abs(rise) // 20
+        dice = mix(self.seed, trade_id)
+        price = self.start_price + rise * at // span + dice % (2 * wobble + 1) - wobble
+        units = 10 ** (2 + (dice >> 20) % 6) * (1 + (dice >> 32) % 97)
         return Trade(
             trade_id=trade_id,
-            price=trim_decimal(encode_decimal(price, places)),
+            price=trim_decimal(encode_decimal(max(1, price), self.places)),
             base_size=encode_decimal(units, 8),
-            event_time=encode_time(start_us + max(0, end_us - start_us) * at // span),
-            taker_side="buy" if mix(self.seed, trade_id, 4) % 2 else "sell",
+            event_time=encode_time(self.start_us + (self.end_us - self.start_us) * at // span),
+            taker_side="buy" if dice >> 63 else "sell",
         )
+
+
+def measure_hole(before: Trade, after: Trade, *, first_held: int, seed: int) -> Hole:
+    """The hole between two trades; a clock that steps back between them makes all its times the first one's."""
+    start_us, end_us = decode_time(before.event_time), decode_time(after.event_time)
+    assert start_us is not None  # a Trade is made only where the time was sane
+    assert end_us is not None
+    places = max(len(edge.price.partition(".")[2]) for edge in (before, after))
+    start_price, end_price = (int(pad_decimal(edge.price, places).replace(".", "")) for edge in (before, after))
+    return Hole(
+        before_id=before.trade_id,
+        after_id=after.trade_id,
+        start_us=start_us,
+        end_us=max(start_us, end_us),
+        start_price=start_price,
+        end_price=end_price,
+        places=places,
+        first_held=first_held,
+        seed=seed,
+    )
 
 
 class TradeHistory:
@@ -110,9 +136,16 @@ class TradeHistory:
             return hole
         at = bisect_left(self._ids, trade.trade_id)
         if self._ids[at] != trade.trade_id and trade.trade_id >= self.forgotten_below:
-            self._ids.insert(at, trade.trade_id)
-            self._packed.insert(at, pack_trade(trade))
+            self._insert(at, trade)
         return None
+
+    def _insert(self, at: int, trade: Trade) -> None:
+        """Remember a trade that came late; the hole it lay in is now on both sides of it."""
+        if hole := self._holes.get(self._ids[at]):
+            self._holes[trade.trade_id] = hole
+            self.withheld.remove_range(trade.trade_id, trade.trade_id)
+        self._ids.insert(at, trade.trade_id)
+        self._packed.insert(at, pack_trade(trade))
 
     def _find_hole(self, after: Trade, hole_trades: HoleTrades | None) -> tuple[int, int] | None:
         before = self.last
@@ -120,7 +153,7 @@ class TradeHistory:
             return None
         first, last = before.trade_id + 1, after.trade_id - 1
         held = plan_held(first, last, hole_trades, self._seed)
-        self._holes[after.trade_id] = Hole(before, after, held, self._seed)
+        self._holes[after.trade_id] = measure_hole(before, after, first_held=held, seed=self._seed)
         self.withheld.add_range(first, held - 1)
         return first, last
 
@@ -156,7 +189,8 @@ class TradeHistory:
         if hole is None:
             return
         start = self._ids[at] - 1 if trade_id is None else min(trade_id, self._ids[at]) - 1
-        for missing in range(start, max(hole.first_held - 1, above), -1):
+        known = self._ids[at - 1] if at else 0
+        for missing in range(start, max(hole.first_held - 1, above, known), -1):
             if missing not in self.withheld:
                 yield hole.trade(missing)
 

@@ -63,6 +63,10 @@ class IdRanges:
         """Every range, rising."""
         return list(zip(self._lows, self._highs, strict=True))
 
+    def within(self, low: int, high: int) -> IdRanges:
+        """The ids from `low` to `high`, both included."""
+        return IdRanges((max(low, a), min(high, b)) for a, b in self.ranges() if a <= high and b >= low)
+
     def copy(self) -> IdRanges:
         """Another set with the same ids."""
         twin = IdRanges()

@@ -45,10 +45,12 @@ class VirtualConnection:
     One connection as its client sees it.
 
     Shapes: `inbox` holds what was sent and not yet taken; `closed` how the exchange ended it (a code of None: without a
-    word), after everything in the inbox.
+    word), after everything in the inbox. `ready_us` is when the upgrade was answered: later than asked for if accepting
+    was slow.
     """
 
     number: int
+    ready_us: int = 0
     inbox: deque[Received] = field(default_factory=deque)
     closed: Close | None = None
 
@@ -88,12 +90,14 @@ class VirtualExchange:
         """
         A new connection, or the refusal.
 
-        Caller must: not use a connection before the delay it was accepted with has gone by.
+        Caller must: not use a connection before its `ready_us`.
         """
         answer = self.exchange.connect(self.now_us)
         if not isinstance(answer, Accepted):
             return answer
-        connection = self.connections[answer.connection] = VirtualConnection(answer.connection)
+        connection = self.connections[answer.connection] = VirtualConnection(
+            answer.connection, ready_us=self.now_us + round(answer.delay_s * SECOND_US)
+        )
         return connection
 
     def subscribe(

@@ -1,9 +1,11 @@
 import math
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from local.exchange.errors import ExchangeSettingsWrong
-from local.exchange.faults import FAULTS, Alter, Disconnect, Drop, Fault, RestDown, Silence, parse_fault
+from local.exchange.faults import FAULTS, Alter, Disconnect, Drop, Fault, FrameFault, RestDown, Silence, parse_fault
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,15 @@ def test_every_fault_has_a_name_and_stands_by_default_for_ever() -> None:
     for name in FAULTS:
         fault = parse_fault(name)
         assert (0, math.inf) == (fault.from_s, fault.to_s)
+
+
+def test_every_fault_is_documented_with_its_settings() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "exchange.md").read_text(encoding="utf-8")
+    common = {field.name for field in fields(FrameFault)}
+    for name, kind in FAULTS.items():
+        [row] = [line for line in page.splitlines() if line.startswith(f"| `{name}`")]
+        for field in fields(kind):
+            assert field.name in common or f"`{field.name}" in row, f"{name}: {field.name} is not in docs/exchange.md"
 
 
 def test_a_window_begins_and_ends() -> None:

@@ -71,6 +71,14 @@ def test_one_missing_trade_is_a_hole_too() -> None:
     assert [3, 2, 1] == [one.trade_id for one in history(1, 3, hole_trades="all").below()]
 
 
+@pytest.mark.parametrize(("hole_trades", "told"), [("all", [9, 8, 7, 6, 5, 4, 3]), ("none", [9, 6, 3])])
+def test_a_trade_that_comes_late_lies_no_longer_in_its_hole(hole_trades: HoleTrades, told: list[int]) -> None:
+    known = history(3, 9, 6, hole_trades=hole_trades)
+    assert told == [one.trade_id for one in known.below()]
+    assert known.get(6) == trade(6)
+    assert 6 not in known.withheld
+
+
 def test_a_share_of_the_ids_is_held_and_some_holes_whole_some_partly_some_not() -> None:
     held = [(first, first + 99, plan_held(first, first + 99, 0.5, 7)) for first in range(1, 60_000, 200)]
     kept = [last + 1 - first_held for _, last, first_held in held]

@@ -29,6 +29,7 @@ def test_it_is_a_set(left: list[tuple[int, int]], right: list[tuple[int, int]]) 
     assert set(a) == ids_of(left)
     assert len(a) == len(ids_of(left))
     assert set(a - b) == ids_of(left) - ids_of(right)
+    assert {one for one in ids_of(left) if 10 <= one <= 20} == set(a.within(10, 20))
     assert set(a | b) == ids_of(left) | ids_of(right)
     assert all((one in a) == (one in ids_of(left)) for one in range(70))
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from local.exchange.actions import Refused
-from local.exchange.faults import Disconnect, Drop, RefuseConnections, RestDown, RestStorm
+from local.exchange.faults import Disconnect, Drop, RefuseConnections, RestDown, RestStorm, SlowAccept
 from local.exchange.settings import Settings
 from local.exchange.virtual import VirtualConnection, VirtualExchange
 
@@ -103,6 +103,13 @@ def test_what_was_missed_can_be_had_from_rest_and_nothing_else_was_lost(seed: in
         assert got[product_id] == set(truth.sent)
         assert told == set(truth.had - truth.withheld)
         assert set(truth.healable) == told - got[product_id]
+
+
+def test_a_slow_accept_tells_when_the_connection_is_ready() -> None:
+    exchange = VirtualExchange(faults=[SlowAccept(delay_s=2.5)])
+    connection = exchange.connect()
+    assert isinstance(connection, VirtualConnection)
+    assert exchange.now_us + 2_500_000 == connection.ready_us
 
 
 def test_rest_that_fails_is_told_by_its_status() -> None:
