@@ -28,6 +28,7 @@ PRODUCER_ROAD = (
     "continuity",
     "minute",
     "coverage",
+    "watch",
     "ratelimit",
     "quota",
     "ledger",
