@@ -12,10 +12,11 @@ import pytest
 
 from producer.errors import JournalDamaged, JournalFull, JournalLocked
 from producer.journal import Journal
-from producer.session_log import SessionLog, sync_and_close
 from producer.line import LineEncoder
+from producer.session_log import SessionLog, sync_and_close
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FIRST = "01JDB3M7Q8RSTVWXYZ01234567"
@@ -327,3 +328,73 @@ def test_descriptors_are_not_inherited(tmp_path: Path) -> None:
 
     assert not os.get_inheritable(journal._fd)
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > journal._fd
+
+
+def test_a_small_bound_is_freed_by_delivery_for_ever(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, FIRST, max_bytes=64 * 1024)
+    for _ in range(5):
+        with pytest.raises(JournalFull):
+            append(journal, 10_000, filler=100)
+        assert journal.pending > 200
+        journal.live.settle(0, journal.next_n - 1)
+        journal.checkpoint({})
+        assert journal.fill < 0.1
+
+    append(journal, 200, filler=100)
+    journal.close()
+
+
+def test_a_full_disk_has_room_for_the_checkpoint_that_frees_it(small_disk: Path) -> None:
+    journal = Journal(small_disk, FIRST, max_bytes=8 * 1024 * 1024)
+    for _ in range(3):
+        with pytest.raises(JournalFull, match="No space left|the disk took"):
+            append(journal, 100_000, filler=1000)
+        assert journal.pending > 1000
+        journal.live.settle(0, journal.next_n - 1)
+        journal.checkpoint({"x": "y" * 50_000})
+        assert (small_disk / "reserve").exists()
+
+    append(journal, 1000, filler=1000)
+    assert 1000 == journal.pending
+    crash(journal)
+    (left,) = Journal(small_disk, SECOND).backlog
+    assert 1000 == len(read_all(left))
+
+
+def test_a_journal_opens_on_a_full_disk_and_what_was_left_can_make_room(small_disk: Path) -> None:
+    journal = Journal(small_disk, FIRST)
+    with pytest.raises(JournalFull):
+        append(journal, 100_000, filler=1000)
+    crash(journal)
+    with (small_disk / "other").open("wb", buffering=0) as other:  # somebody else's file takes the rest
+        while other.write(bytes(4096)) == 4096 if _has_room(small_disk) else False:
+            pass
+    again = Journal(small_disk, SECOND)
+    with pytest.raises(JournalFull):
+        append(again, 1)
+    (left,) = again.backlog
+    read = read_all(left)
+    left.settle(0, read[-1])
+    again.checkpoint({})
+    again.forget_drained()
+    append(again, 1)
+
+    assert 1 == again.pending
+    again.close()
+
+
+def _has_room(path: Path) -> bool:
+    state = os.statvfs(path)
+    return state.f_bavail * state.f_bsize >= 4096
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB, where this machine lets us make one."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", path], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("no right to mount a small file system here")
+    yield path
+    subprocess.run(["umount", "--lazy", path], check=True)
