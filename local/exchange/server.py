@@ -168,6 +168,7 @@ class ExchangeServer:
         # Weak: a client may vanish between the answer and the handshake's end.
         self._accepted: WeakKeyDictionary[ServerConnection, Accepted] = WeakKeyDictionary()
         self._ended = asyncio.Event()
+        self._farewell: asyncio.Task[None] | None = None
         secure = "s" if self._tls else ""
         self._websocket: Server = await serve(
             self._serve_client,
@@ -217,9 +218,10 @@ class ExchangeServer:
         """Close everything, clients with 1001 (those that do not answer in time without); safe to call twice."""
         if self._exchange is None or not self._websocket.is_serving():
             return
-        self._pump_task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._pump_task
+        for task in filter(None, (self._pump_task, self._farewell)):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         self._websocket.close()
         for client in self._clients.values():
             if client.frozen:
@@ -315,8 +317,9 @@ class ExchangeServer:
                     actions = self.exchange.step(self._clock(), tick_limit=BATCH_TICKS)
                     due_us = self.exchange.next_due_us()
                 self._hand_out(actions)
-                if self.exchange.ended and not self.finished.is_set():
-                    await self._finish([action for action in actions if isinstance(action, Close)])
+                if self.exchange.ended and self._farewell is None:
+                    closing = [action for action in actions if isinstance(action, Close)]
+                    self._farewell = asyncio.create_task(self._finish(closing))  # who comes now is served meanwhile
                 if self._settings.speed is None:
                     await self._wait_for_clients()
                 await self._sleep_until(due_us)
