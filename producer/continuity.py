@@ -54,9 +54,14 @@ class Hole:
     reason: GapReason
     missing: IntervalSet
     expected: int = field(init=False)
+    counted: int = field(init=False)  # what the ledger counts as missing of it
 
     def __post_init__(self) -> None:
-        self.expected = len(self.missing)
+        self.expected = self.counted = len(self.missing)
+
+
+# Holes given up that a late trade may still belong to, per product: a few outages' worth.
+_GIVEN_UP_MAX: Final = 50
 
 
 class Next:
@@ -69,7 +74,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A trade out of order: it fills one id of an open hole, which is closed if nothing of it is missing any more."""
+    """A trade out of order: it fills one id of a hole, open or given up, which is closed if nothing of it is missing any more."""
 
     hole: Hole
     closed: bool
@@ -95,6 +100,7 @@ class Continuity:
         self._suspect: dict[str, GapReason] = {}
         self._open: dict[str, list[Hole]] = {}
         self._polled: dict[str, IntervalSet] = {}
+        self._given_up: dict[str, list[Hole]] = {}
 
     def observe(self, product_id: str, trade_id: int, event_time: str | None) -> Step:
         """What this trade says about those before it."""
@@ -166,7 +172,7 @@ class Continuity:
         return Jump(hole)
 
     def _look_back(self, product_id: str, trade_id: int) -> Repeat | Late:
-        for hole in self._open.get(product_id, ()):
+        for hole in (*self._open.get(product_id, ()), *self._given_up.get(product_id, ())):
             if hole.missing.remove(trade_id, trade_id):
                 return Late(hole, closed=not hole.missing)
         return REPEAT
@@ -182,8 +188,17 @@ class Continuity:
         return [hole for holes in self._open.values() for hole in holes]
 
     def close(self, hole: Hole) -> None:
-        """Forget a hole: it was filled, or given up with a receipt."""
-        self._open[hole.product_id].remove(hole)
+        """A hole was filled, or given up with a receipt; of those given up the newest are remembered, should a trade come yet."""
+        for holes in (self._open.get(hole.product_id, []), self._given_up.get(hole.product_id, [])):
+            if hole in holes:
+                holes.remove(hole)
+        if hole.missing:
+            self._given_up.setdefault(hole.product_id, []).append(hole)
+            del self._given_up[hole.product_id][:-_GIVEN_UP_MAX]
+
+    def is_open(self, hole: Hole) -> bool:
+        """Whether the hole still waits to be healed, as against one that was given up."""
+        return hole in self._open.get(hole.product_id, ())
 
     def last_trade_id(self, product_id: str) -> int | None:
         """The newest trade known to have happened."""
@@ -195,6 +210,7 @@ class Continuity:
         return {
             "last": {product_id: list(last) for product_id, last in self._last.items()},
             "open": [_hole_to_memory(hole) for hole in self.open_holes()],
+            "given_up": [_hole_to_memory(hole) for holes in self._given_up.values() for hole in holes],
             "polled": {product_id: [list(each) for each in ids] for product_id, ids in self._polled.items()},
         }
 
@@ -206,8 +222,9 @@ class Continuity:
             continuity._last[product_id] = (trade_id, event_time)
         for product_id, ids in memory.get("polled", {}).items():
             continuity._polled[product_id] = IntervalSet((first, last) for first, last in ids)
-        for hole in memory.get("open", ()):
-            continuity._open.setdefault(hole["product_id"], []).append(_hole_from_memory(hole))
+        for name, holes in (("open", continuity._open), ("given_up", continuity._given_up)):
+            for hole in memory.get(name, ()):
+                holes.setdefault(hole["product_id"], []).append(_hole_from_memory(hole))
         return continuity
 
 
@@ -234,5 +251,5 @@ def _hole_from_memory(memory: dict[str, Any]) -> Hole:
         reason=memory["reason"],
         missing=IntervalSet((first, last) for first, last in memory["missing"]),
     )
-    hole.expected = memory["expected"]
+    hole.expected, hole.counted = memory["expected"], 0  # the ledger is a session's, and this is a new one
     return hole

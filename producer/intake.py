@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from producer.continuity import Continuity, Edge, GapReason, Hole, Jump, Late, Repeat, Step
 from producer.exchange import ExchangeError, Heartbeat, Message, Other, Subscriptions, Ticker, Unreadable, decode_frame
+from producer.healing import HealReceipt, Outcome
 from producer.line import encode_testimony, encode_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from producer.healing import HealReceipt
     from producer.ledger import Ledger
     from producer.line import Kind, Source
     from producer.rest import RestTicker, RestTrade
@@ -125,7 +125,7 @@ class Intake:
         elif type(step) is Late:
             if self.listener is not None:
                 self.listener.late_trade(step.hole, trade_id)
-            if step.closed:
+            if step.closed or not self.continuity.is_open(step.hole):
                 self._close_late(step.hole, receive_us)
 
     def take_poll(self, product_id: str, ticker: RestTicker, body: bytes, receive_us: int) -> bool:
@@ -157,8 +157,9 @@ class Intake:
     def close(self, receipt: HealReceipt, receive_us: int) -> None:
         """A healed or given-up hole: its receipt is a second gap line."""
         hole = receipt.hole
-        view = self._ledger.product(hole.product_id)
-        view.missing -= hole.expected - len(hole.missing)
+        left = len(hole.missing)
+        self._ledger.product(hole.product_id).missing += left - hole.counted
+        hole.counted = left
         ranges = list(hole.missing)
         common = {**_gap(hole, status=receipt.outcome), "fetched": receipt.fetched, "why": receipt.why}
         for at in range(0, max(len(ranges), 1), _MAX_RANGES):
@@ -167,11 +168,11 @@ class Intake:
         self.continuity.close(hole)
 
     def _close_late(self, hole: Hole, receive_us: int) -> None:
-        self._ledger.product(hole.product_id).missing -= hole.expected
-        why = "the missing trades arrived late on the same feed"
-        receipt = {**_gap(hole, status="healed"), "fetched": hole.expected, "still_missing": [], "why": why}
-        self.testify("gap", encode_testimony(receipt), receive_us)
-        self.continuity.close(hole)
+        """Trades of the hole came on the feed after all: its (new) receipt."""
+        fetched = hole.expected - len(hole.missing)
+        outcome: Outcome = "partly_healed" if hole.missing else "healed"
+        why = "missing trades arrived late on the same feed"
+        self.close(HealReceipt(hole, outcome, hole.expected, fetched, why), receive_us)
 
     def _take_unreadable(self, message: Unreadable, raw: bytes, receive_us: int) -> None:
         self._ledger.frames["unreadable"] += 1

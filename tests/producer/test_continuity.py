@@ -110,14 +110,27 @@ def test_it_survives_a_restart_as_json() -> None:
     assert Continuity.from_memory({}).to_memory() == Continuity().to_memory()
 
 
-def test_a_closed_hole_is_forgotten() -> None:
+def test_a_hole_given_up_is_closed_and_still_takes_a_late_trade() -> None:
     continuity = Continuity()
-    *_, jump = see(continuity, 100, 102)
+    *_, jump = see(continuity, 100, 103)
+    assert isinstance(jump, Jump)
+    continuity.close(jump.hole)
+    again = Continuity.from_memory(json.loads(json.dumps(continuity.to_memory())))
+
+    assert [] == continuity.open_holes() == again.open_holes()
+    assert not continuity.is_open(jump.hole)
+    assert [Late(jump.hole, closed=False), REPEAT] == see(continuity, 101, 101)
+    assert isinstance(see(again, 102)[0], Late)
+
+
+def test_a_filled_hole_is_forgotten() -> None:
+    continuity = Continuity()
+    _, jump, _ = see(continuity, 100, 102, 101)
     assert isinstance(jump, Jump)
     continuity.close(jump.hole)
 
-    assert [] == continuity.open_holes()
-    assert see(continuity, 101) == [REPEAT]
+    assert [REPEAT] == see(continuity, 101)
+    assert [] == continuity.to_memory()["given_up"]
 
 
 @given(st.permutations(list(range(1, 30))), st.sets(st.integers(2, 28)))
