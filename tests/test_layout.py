@@ -24,6 +24,7 @@ PRODUCER_ROAD = (
     "errors",
     "intervals",
     "line",
+    "products",
     "exchange",
     "continuity",
     "minute",
