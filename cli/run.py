@@ -23,10 +23,11 @@ from cli.options import make_settings, settings_options
 from cli.receipts import describe_producer
 from cli.views import PlainView, choose_view
 from producer.errors import TicklakeError
-from producer.firehose import Firehose, connect_firehose
+from producer.firehose import LateFirehose, connect_firehose
 from producer.pipeline import Producer
 
 if TYPE_CHECKING:
+    from producer.delivery import Puts
     from producer.ledger import Receipt
     from producer.settings import Settings
 
@@ -55,13 +56,13 @@ def command(minutes: float | None, **values: Any) -> None:
 
 
 async def _run(settings: Settings, minutes: float | None) -> Receipt:
-    producer = make_producer(settings, Firehose(connect_firehose(), settings.stream))
+    producer = make_producer(settings, LateFirehose(connect_firehose, settings.stream))
     with choose_view(producer, None, None) as view:
         assert isinstance(view, PlainView)
         return await drive(producer, view, stop_after_s=None if minutes is None else minutes * 60)
 
 
-def make_producer(settings: Settings, firehose: Firehose) -> Producer:
+def make_producer(settings: Settings, firehose: Puts) -> Producer:
     """A producer of a new session; TLS is verified against the system's certificates."""
     secure = urlsplit(settings.ws_url).scheme == "wss"
     return Producer(

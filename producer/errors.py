@@ -23,10 +23,12 @@ Refuses to know: how an error is handled; that is the catcher's decision.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MESSAGE_CHARS: Final = 400  # of a peer's text that an error shows
 
 
 class TicklakeError(Exception):
@@ -101,7 +103,9 @@ class DeliveryFailed(TicklakeError):  # noqa: N818
 
     def __str__(self) -> str:
         advice = f" {self.advice}" if self.advice else ""
-        return f"{self.opening} {self.code}: {self.message.rstrip('.')}. {self.meaning}{advice}"
+        # What stands between us and Firehose may answer with a page of HTML.
+        message = " ".join(self.message.split())[:MESSAGE_CHARS].rstrip(".")
+        return f"{self.opening} {self.code}{': ' if message else ''}{message}. {self.meaning}{advice}"
 
 
 class DeliveryThrottled(DeliveryFailed):

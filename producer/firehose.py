@@ -24,7 +24,7 @@ from producer.errors import AnswerMismatch, DeliveryFailed, DeliveryUnprepared
 from producer.settlement import ADVICE, PutAnswer, classify_call_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_firehose.client import FirehoseClient
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S: Final = 5.0
 # AWS advises generous client time-outs: a call given up on may have been stored, and then makes a duplicate.
 READ_TIMEOUT_S: Final = 60.0
+_NO_CREDENTIALS_CODE: Final = "NoCredentials"
 # Raised before anything is sent: there are no credentials, or those there were cannot be renewed.
 _NO_CREDENTIALS: Final = (
     botocore.exceptions.NoCredentialsError,
@@ -54,7 +55,8 @@ def connect_firehose(
     """
     A boto3 Firehose client; everything left out comes from AWS's standard variables, files and roles.
 
-    Raises: DeliveryUnprepared if no region is set, the endpoint is no URL, or the profile asked for does not exist.
+    Raises: DeliveryUnprepared if no region is set, the endpoint is no URL, the profile asked for does not exist, or credentials
+    cannot be had now.
     """
     try:
         session = boto3.Session(
@@ -72,6 +74,8 @@ def connect_firehose(
         )
     except botocore.exceptions.NoRegionError as wrong:
         raise _unprepared("NoRegion", wrong) from wrong
+    except _NO_CREDENTIALS as wrong:
+        raise _unprepared(_NO_CREDENTIALS_CODE, wrong) from wrong
     except botocore.exceptions.BotoCoreError as wrong:
         raise _unprepared(type(wrong).__name__, wrong) from wrong
     except ValueError as wrong:  # how botocore refuses an endpoint that is no URL
@@ -114,9 +118,12 @@ class Firehose:
         except botocore.exceptions.ClientError as wrong:
             raise _from_client_error(wrong) from wrong
         except _NO_CREDENTIALS as wrong:
-            raise _unprepared("NoCredentials", wrong) from wrong
+            raise _unprepared(_NO_CREDENTIALS_CODE, wrong) from wrong
         except (botocore.exceptions.BotoCoreError, ResponseParserError) as wrong:
             raise classify_call_error(type(wrong).__name__, str(wrong), None) from wrong
+        except (AttributeError, KeyError, TypeError, ValueError) as wrong:
+            # Our arguments are constant, so this is botocore's parser meeting an answer of another shape: it trusts the service.
+            raise classify_call_error("UnreadableAnswer", f"{type(wrong).__name__}: {wrong}", None) from wrong
         finally:
             self._body = b""
         # Something between us and Firehose may answer 200 with anything (a captive portal does).
@@ -126,6 +133,34 @@ class Firehose:
         return [
             PutAnswer(entry.get("RecordId"), entry.get("ErrorCode"), entry.get("ErrorMessage", "")) for entry in entries
         ]
+
+
+class LateFirehose:
+    """
+    A Firehose that is connected now or, while credentials cannot be had, at a later put.
+
+    So a producer that starts beside expired credentials journals what it receives until they are renewed.
+    Raises: DeliveryUnprepared for everything else that keeps `connect` from making a client.
+    """
+
+    def __init__(self, connect: Callable[[], FirehoseClient], stream: str) -> None:
+        self._connect = connect
+        self._stream = stream
+        self._firehose: Firehose | None = None
+        try:
+            self._connected()
+        except DeliveryUnprepared as unprepared:
+            if unprepared.code != _NO_CREDENTIALS_CODE:
+                raise
+
+    def put(self, packs: Sequence[Pack]) -> list[PutAnswer]:
+        """As Firehose.put. Raises: also DeliveryUnprepared."""
+        return self._connected().put(packs)
+
+    def _connected(self) -> Firehose:
+        if self._firehose is None:
+            self._firehose = Firehose(self._connect(), self._stream)
+        return self._firehose
 
 
 def _from_client_error(wrong: botocore.exceptions.ClientError) -> DeliveryFailed:

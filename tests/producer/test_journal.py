@@ -347,7 +347,7 @@ def test_a_small_bound_is_freed_by_delivery_for_ever(tmp_path: Path) -> None:
 def test_a_full_disk_has_room_for_the_checkpoint_that_frees_it(small_disk: Path) -> None:
     journal = Journal(small_disk, FIRST, max_bytes=8 * 1024 * 1024)
     for _ in range(3):
-        with pytest.raises(JournalFull, match="No space left|the disk took"):
+        with pytest.raises(JournalFull, match=r"No space left|the disk took"):
             append(journal, 100_000, filler=1000)
         assert journal.pending > 1000
         journal.live.settle(0, journal.next_n - 1)
