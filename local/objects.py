@@ -55,7 +55,7 @@ def plan_table_scan(table: GlueTable, root: Path) -> str:
 def plan_errors_scan(root: Path) -> str:
     """A SELECT of every error object's lines, gzipped or not (AWS does not say which; the first bytes do)."""
     files = find_objects(root, prefix=ERRORS_PREFIX, pattern=ERRORS_PATTERN)
-    zipped = [path for path in files if _starts_as_gzip(path)]
+    zipped = [path for path in files if starts_as_gzip(path)]
     plain = sorted(set(files) - set(zipped))
     scans = [_plan_lines(root, plain, "none")] if plain else []
     scans += [_plan_lines(root, zipped, "gzip")] if zipped else []
@@ -86,6 +86,7 @@ def _plan_lines(root: Path, files: Sequence[Path], compression: str) -> str:
     )
 
 
-def _starts_as_gzip(path: Path) -> bool:
+def starts_as_gzip(path: Path) -> bool:
+    """Whether the file is gzip by its first two bytes; AWS does not say whether error objects are."""
     with path.open("rb") as opened:
         return opened.read(2) == _GZIP_MAGIC

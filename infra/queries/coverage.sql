@@ -36,6 +36,7 @@ LEFT JOIN (
     count(*) AS ticks
   FROM ticks
   WHERE (:product IS NULL OR product_id = :product)
+    AND event_time_us >= :from_us - :from_us % 60000000 AND event_time_us < :to_us + 60000000
   GROUP BY product_id, event_time_us - event_time_us % 60000000
 ) AS t ON t.product_id = c.product_id AND t.minute = c.minute
 ORDER BY c.product_id, c.minute
