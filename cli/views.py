@@ -61,7 +61,7 @@ class PlainView:
             f"{name} {_safe(view.price)} ({rates[name]:.1f}/s)" for name, view in sorted(ledger.products.items())
         )
         parts = [
-            f"feed {self._producer.feed.status.state}",
+            f"feed {_safe(self._producer.sources.state)}",
             prices or "no ticks yet",
             f"journal pending {self._producer.journal.pending:,}",
             f"sent {ledger.packs_delivered:,} packs, {ledger.bytes_delivered:,} bytes",
@@ -136,9 +136,8 @@ class LiveView:
 
     def _facts(self) -> list[tuple[str, str]]:
         producer, ledger = self._producer, self._producer.ledger
-        status = producer.feed.status
         facts = [
-            ("feed", f"{status.state} {_safe(status.why)}".strip()),
+            ("feed", _safe(producer.sources.state)),
             ("journal", f"{producer.journal.pending:,} lines pending, {producer.journal.fill:.1%} full"),
             ("sent", f"{ledger.packs_delivered:,} packs, {ledger.bytes_delivered:,} bytes, {ledger.calls:,} calls"),
         ]

@@ -177,7 +177,11 @@ class Healer:
         if not patient.hole.missing or patient.too_old_to or patient.tries == len(RETRY_ABSENT_S):
             why = None
             if patient.hole.missing:
-                why = "older than the bound on healing" if patient.too_old_to else "the exchange's REST does not have them"
+                why = (
+                    "older than the bound on healing"
+                    if patient.too_old_to
+                    else "the exchange's REST does not have them"
+                )
             return self._close(patient, why)
         patient.due_at = now + RETRY_ABSENT_S[patient.tries]
         patient.tries += 1

@@ -1,5 +1,5 @@
 """
-The producer, wired: feed, intake, journal, delivery; the order in which they start and stop.
+The producer, wired: sources, ingest, journal, delivery; the order in which they start and stop.
 
 Start: lock the journal, inherit what the last session remembered, write the opening line, then read and deliver at once.
 Stop: close the feed and take in what it had received; drain; write the closing line; drain again; say what is left.
@@ -18,17 +18,17 @@ import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from producer.continuity import Continuity
 from producer.delivery import Delivery
 from producer.errors import JournalFull
-from producer.exchange import Ticker, decode_frame
-from producer.feed import Feed
+from producer.ingest import Ingest
+from producer.inherit import inherit_continuity
 from producer.intake import Intake
 from producer.journal import Journal
 from producer.ledger import Ledger, Receipt
-from producer.line import LineEncoder, encode_testimony, message_of
+from producer.line import LineEncoder, encode_testimony
 from producer.pacing import Pace
 from producer.session_log import sync_and_close
+from producer.sources import Sources
 
 if TYPE_CHECKING:
     import random
@@ -61,13 +61,22 @@ class Producer:
         self.journal = Journal(settings.journal, session, fsync=settings.fsync, max_bytes=settings.journal_max_bytes)
         self._encoder = LineEncoder(session)
         self.intake = Intake(
-            continuity=_inherit(self.journal),
+            continuity=inherit_continuity(*self.journal.inherited()),
             ledger=self.ledger,
             write=self._write,
             set_aside=self._set_aside,
             simulated=settings.simulated,
         )
-        self.feed = Feed(settings, intake=self.intake, ledger=self.ledger, rng=rng, tls=tls)
+        self.ingest = Ingest(
+            self.intake,
+            self.ledger,
+            rng,
+            stall_s=settings.stall_s,
+            fallback_after_s=settings.fallback_after_s,
+            heal_back_s=settings.heal_back_h * 3600,
+            now=time.monotonic(),
+        )
+        self.sources = Sources(settings, ingest=self.ingest, ledger=self.ledger, rng=rng, tls=tls)
         self.delivery = Delivery(
             self.journal,
             firehose,
@@ -83,7 +92,7 @@ class Producer:
         """Feed and deliver until `stop`; then drain within the deadline. Raises nothing for what peers do."""
         self._testify({"event": "opened", "version": version("ticklake"), "python": platform.python_version()})
         self.delivery.write_down()  # what was inherited is ours now, before anything of the old sessions is removed
-        feeding = asyncio.create_task(self.feed.run(), name="feed")
+        feeding = asyncio.create_task(self.sources.run(), name="feed")
         delivering = asyncio.create_task(self.delivery.run(), name="delivery")
         syncing = asyncio.create_task(self._sync_for_ever(), name="sync")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
@@ -114,7 +123,7 @@ class Producer:
 
     async def _close(self, feeding: asyncio.Task[None]) -> None:
         deadline = time.monotonic() + self.settings.drain_s
-        await self.feed.stop()
+        await self.sources.stop()
         await asyncio.wait({feeding}, timeout=max(0.0, deadline - time.monotonic()))
         await self.delivery.drain(deadline)
         self._testify(self._closing())
@@ -187,19 +196,3 @@ class Producer:
             await asyncio.sleep(SYNC_S)
             for descriptor in self.journal.descriptors_to_sync():
                 await asyncio.to_thread(sync_and_close, descriptor)
-
-
-def _inherit(journal: Journal) -> Continuity:
-    """
-    What the last session knew of every product, brought up to its last line.
-
-    The checkpoint may be older than the last lines: those are read again, so that no hole is invented between them.
-    """
-    memory, since = journal.inherited()
-    continuity = Continuity.from_memory(memory.get("continuity", {}))
-    for entry in since:
-        message = decode_frame(message_of(entry.line))
-        if isinstance(message, Ticker) and message.product_id and message.trade_id > 0:
-            continuity.observe(message.product_id, message.trade_id, message.event_time)
-    continuity.suspect("process_down")
-    return continuity

@@ -40,6 +40,11 @@ def is_pattern(text: str) -> bool:
     return is_product(text) or text == ALL or (bool(_PATTERN.fullmatch(text)) and "*" in text)
 
 
+def is_wildcard(text: str) -> bool:
+    """Whether only the exchange's list can say what this stands for."""
+    return text == ALL or "*" in text
+
+
 # Which
 
 

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from producer.errors import SettingsError
 from producer.journal import MAX_BYTES, Fsync
+from producer.products import is_pattern, parse_shard
 
 _STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")  # CreateDeliveryStream, API reference
-_PRODUCT: Final = re.compile(r"[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20})+")
 
 
 def _option(default: Any, help_text: str) -> Any:
@@ -33,9 +33,14 @@ _JOURNAL: Final = Path("journal")
 class Settings:
     """The producer's settings. Raises: SettingsError."""
 
-    products: tuple[str, ...] = _option(("BTC-USD", "ETH-USD", "SOL-USD"), "Products, separated by commas.")
+    products: tuple[str, ...] = _option(
+        ("BTC-USD", "ETH-USD", "SOL-USD"), "Products, separated by commas; also *-USD, BTC-* or all."
+    )
     ws_url: str = _option("wss://ws-feed.exchange.coinbase.com", "The exchange's websocket.")
     rest_url: str = _option("https://api.exchange.coinbase.com", "The exchange's REST root.")
+    shard: str = _option("1/1", "Which share of the products is ours, such as 2/4; add producers without moving most.")
+    products_per_connection: int = _option(100, "How many products share one websocket.")
+    products_per_message: int = _option(50, "How many products one subscribe message names.")
     stream: str = _option("ticklake", "Name (not ARN) of the Firehose delivery stream.")
     journal: Path = _option(Path("journal"), "Folder of the journal; one process at a time.")
     journal_max_bytes: int = _option(
@@ -48,6 +53,8 @@ class Settings:
     drain_s: float = _option(25.0, "How long a shutdown may take to deliver what is pending, in seconds.")
     connect_timeout_s: float = _option(10.0, "How long a connection may take to open, in seconds.")
     stall_s: float = _option(15.0, "After how many seconds without any frame the connection counts as dead.")
+    fallback_after_s: float = _option(10.0, "After how many seconds without a websocket products are polled over REST.")
+    heal_back_h: float = _option(24.0, "How far back missing trades are fetched, in hours before the newest.")
     simulated: bool = _option(False, "Mark every row as simulated; for a feed that is not Coinbase's.")
 
     def __post_init__(self) -> None:
@@ -69,14 +76,21 @@ class Settings:
             ("linger_s", 0 <= self.linger_s <= 900, "0 to 900 seconds"),  # noqa: PLR2004
             ("drain_s", self.drain_s >= 0, "not negative"),
             ("connect_timeout_s", self.connect_timeout_s > 0, "more than 0"),
+            ("products_per_connection", self.products_per_connection > 0, "at least 1"),
+            ("products_per_message", self.products_per_message > 0, "at least 1"),
+            ("fallback_after_s", self.fallback_after_s > 0, "more than 0"),
+            ("heal_back_h", self.heal_back_h >= 0, "not negative"),
             ("stall_s", self.stall_s >= 2, "at least 2: heartbeats come once a second"),  # noqa: PLR2004
         )
         for name, good, why in checks:
             if not good:
                 raise SettingsError(name=name, value=getattr(self, name), why=why)
         for product in self.products:
-            if not _PRODUCT.fullmatch(product):
-                raise SettingsError(name="products", value=product, why="a product looks like BTC-USD")
+            if not is_pattern(product):
+                raise SettingsError(
+                    name="products", value=product, why="a product looks like BTC-USD, several like *-USD"
+                )
+        parse_shard(self.shard)
 
 
 def environment_name(name: str) -> str:
