@@ -152,7 +152,7 @@ def test_a_missing_stream_is_named_with_what_to_check() -> None:
 
 
 def test_the_largest_batch_that_is_planned_is_taken() -> None:
-    packs = [Pack(SESSION, n, n, 1, b"x" * 6_250 + b"\n") for n in range(600)]
+    packs = [Pack(SESSION, n, n, 1, b"x" * 6_500 + b"\n") for n in range(600)]
     batch = packs[: plan_batch(packs)]
     assert MAX_BATCH_BODY_BYTES - 10_000 < len(encode_body("s" * 64, batch)) <= MAX_BATCH_BODY_BYTES
     with engine() as (server, _, url):
