@@ -145,8 +145,9 @@ class StreamRunner:
         Raises: StreamBroken if the thread had met an unexpected error.
         """
         with self._changed:
-            self._ending = "flush" if flush else "drop"
-            if flush:
+            if self._ending is None:
+                self._ending = "flush" if flush else "drop"
+            if self._ending == "flush":
                 self._engine.flush()
             self._changed.notify()
         self._thread.join()

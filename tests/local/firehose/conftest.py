@@ -6,21 +6,30 @@ import base64
 import json
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
+from local.firehose.clock import ManualClock
 from local.firehose.config import MIB, BufferHints, LambdaConfig, S3Target, StreamConfig
 from local.firehose.conversion import convert_records
 from local.firehose.engine import StreamEngine
 from local.firehose.errors import StoreFailed
 from local.firehose.invoker import InProcessInvoker
 from local.firehose.runner import Hands, run_until
-from local.firehose.store import MemoryStore
+from local.firehose.server import FirehoseServer
+from local.firehose.store import MemoryStore, Store
+from local.hosting import HostedLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from mypy_boto3_firehose.type_defs import PutRecordBatchOutputTypeDef
+
+    from local.firehose.counters import EngineSnapshot
     from local.firehose.effects import Answered, Invoke
     from local.firehose.guesses import Guesses
 
@@ -136,6 +145,72 @@ def answer_each(decide: Callable[[bytes], dict[str, Any]]) -> Callable[[Event], 
 def _answer(record: Event, decided: dict[str, Any]) -> Event:
     encoded = {"data": base64.b64encode(decided["data"]).decode()} if isinstance(decided.get("data"), bytes) else {}
     return {"recordId": record["recordId"], "result": "Ok", **decided, **encoded}
+
+
+class Served:
+    """A server on loopback with a boto3 client, a clock turned by hand and a store in memory; a context manager."""
+
+    def __init__(
+        self,
+        *streams: StreamConfig,
+        handler: Callable[[Event], Any] | None = None,
+        store: Store | None = None,
+        **options: Any,
+    ) -> None:
+        self.clock = ManualClock(NOON_MS)
+        self.store = FlakyStore()
+        self.server = FirehoseServer(
+            streams=streams,
+            store=store or self.store,
+            invoker=InProcessInvoker({"f": lambda event, _: handler(event) if handler else None}),
+            clock=self.clock,
+            **options,
+        )
+        self._loop = HostedLoop("test-firehose")
+        self.snapshots: Mapping[str, EngineSnapshot] = {}
+
+    def __enter__(self) -> Self:
+        self._loop.__enter__()
+        self.url = self._loop.call(self.server.start())
+        # One attempt: what the engine refuses, a test is to see.
+        retries = Config(retries={"total_max_attempts": 1}, read_timeout=20)
+        self.client = boto3.client(
+            "firehose",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="any",
+            aws_secret_access_key="any",
+            config=retries,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        self.stop()
+        self._loop.__exit__()
+
+    def stop(self, *, flush: bool = True) -> Mapping[str, EngineSnapshot]:
+        """Stop the server once; the last snapshots."""
+        if not self.snapshots:
+            self.snapshots = self._loop.call(self.server.stop(flush=flush))
+        return self.snapshots
+
+    def put(self, *records: bytes, stream: str = "s") -> PutRecordBatchOutputTypeDef:
+        """One PutRecordBatch."""
+        return self.client.put_record_batch(DeliveryStreamName=stream, Records=[{"Data": record} for record in records])
+
+    def refusal(self, call: Callable[[], Any]) -> tuple[str, str, int]:
+        """The code, the sentence and the HTTP status that a call is refused with."""
+        with pytest.raises(ClientError) as refused:
+            call()
+        answer = refused.value.response
+        return answer["Error"]["Code"], answer["Error"]["Message"], answer["ResponseMetadata"]["HTTPStatusCode"]
+
+
+@pytest.fixture
+def served() -> type[Served]:
+    """The class of served streams; a test makes its own."""
+    return Served
 
 
 @pytest.fixture

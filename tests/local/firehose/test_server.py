@@ -1,94 +1,59 @@
-"""The endpoint, driven by an unmodified boto3 on loopback."""
+"""The endpoint: an unmodified boto3 and the real template, and the faults that only a connection can have."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import gzip
 import json
+import os
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
-from local.firehose.clock import ManualClock
-from local.firehose.invoker import InProcessInvoker
-from local.firehose.server import FirehoseServer
+from local.firehose.faults import Fault, Faults
+from local.firehose.invoker import HandlerMissing
 from local.firehose.store import FolderStore
-from local.firehose.template import read_template
+from local.firehose.template import plan_standins, read_template
+from tests.local.firehose.conftest import answer_each, plain_stream, transforming_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mypy_boto3_firehose import FirehoseClient
-
-    from local.firehose.counters import EngineSnapshot
+    from local.firehose.config import StreamConfig
+    from tests.local.firehose.conftest import Served
 
 _TEMPLATE = Path(__file__).parents[3] / "infra" / "pipeline.yaml"
-_STANDINS = {
-    "LakeBucketName": "lake",
-    "LakeKeyArn": "arn:aws:kms:us-east-1:000000000000:key/none",
-    "CodeBucketName": "code",
-    "TransformCodeKey": "none",
-}
-_NOON_MS = 1_795_435_200_000  # 2026-11-23T12:00:00Z
+_NODE_SDK = "TICKLAKE_NODE_MODULES"  # a folder with @aws-sdk/client-firehose installed
 
 
-def _to_rows(event: Any, context: Any) -> Any:
-    assert context.get_remaining_time_in_millis() > 0
-    return {"records": [_to_row(record) for record in event["records"]]}
+def _pipeline_stream() -> StreamConfig:
+    standins = plan_standins(_TEMPLATE, {}, ("local", "arn:aws:kms:us-east-1:000000000000:key/local"))
+    stream = read_template(_TEMPLATE, standins=standins).streams[0]
+    assert stream.transform is not None
+    return replace(stream, transform=replace(stream.transform, function_name="f"))
 
 
-def _to_row(record: Any) -> Any:
-    line = json.loads(base64.b64decode(record["data"]))
+def _row_or_refusal(body: bytes) -> dict[str, Any]:
+    line = json.loads(body)
     if "bad" in line:
-        return {"recordId": record["recordId"], "result": "ProcessingFailed"}
+        return {"result": "ProcessingFailed"}
     row = json.dumps({"kind": "ticker", "n": line["n"]}) + "\n"
     keys = {"kind": "ticker", "year": "2026", "month": "11", "day": "23", "hour": "12"}
-    return {
-        "recordId": record["recordId"],
-        "result": "Ok",
-        "data": base64.b64encode(row.encode()).decode(),
-        "metadata": {"partitionKeys": keys},
-    }
+    return {"data": row.encode(), "metadata": {"partitionKeys": keys}}
 
 
-def _serve(root: Path, use: Callable[[FirehoseClient], None]) -> EngineSnapshot:
-    """Serve the real template's stream, let `use` drive it from a thread, flush, and answer the last snapshot."""
-
-    async def run() -> EngineSnapshot:
-        config = read_template(_TEMPLATE, standins=_STANDINS).streams[0]
-        server = FirehoseServer(
-            streams=[config],
-            store=FolderStore(root),
-            invoker=InProcessInvoker({"local-transform": _to_rows}),
-            clock=ManualClock(_NOON_MS),
-        )
-        url = await server.start()
-        client = boto3.client(
-            "firehose", endpoint_url=url, region_name="us-east-1", aws_access_key_id="any", aws_secret_access_key="any"
-        )
-        try:
-            await asyncio.to_thread(use, client)
-        finally:
-            client.close()
-            snapshots = await server.stop(flush=True)
-        return snapshots["ticklake"]
-
-    return asyncio.run(run())
-
-
-def test_packs_become_rows_errors_and_a_verbatim_backup(tmp_path: Path) -> None:
+def test_packs_become_rows_errors_and_a_verbatim_backup(served: type[Served], tmp_path: Path) -> None:
     packs = [b'{"n":0}\n{"n":1}\n', b'{"n":2}\n{"bad":3}\n{"n":4}\n']
-
-    def use(client: FirehoseClient) -> None:
-        answer = client.put_record_batch(DeliveryStreamName="ticklake", Records=[{"Data": pack} for pack in packs])
-        assert answer["FailedPutCount"] == 0
-        assert len(answer["RequestResponses"]) == 2
-
-    snapshot = _serve(tmp_path, use)
+    with served(_pipeline_stream(), handler=answer_each(_row_or_refusal), store=FolderStore(tmp_path)) as firehose:
+        answer = firehose.put(*packs, stream="ticklake")
+        assert (0, True) == (answer["FailedPutCount"], answer["Encrypted"])
+    snapshot = firehose.snapshots["ticklake"]
     assert snapshot.is_balanced
     assert (2, 5, 4, 1) == (
         snapshot.records_accepted,
@@ -104,20 +69,106 @@ def test_packs_become_rows_errors_and_a_verbatim_backup(tmp_path: Path) -> None:
     assert b'{"bad":3}' == base64.b64decode(json.loads(errors.read_bytes())["rawData"])
 
 
-def test_an_unknown_stream_is_not_found(tmp_path: Path) -> None:
-    def use(client: FirehoseClient) -> None:
-        with pytest.raises(client.exceptions.ResourceNotFoundException):
-            client.put_record(DeliveryStreamName="nobody", Record={"Data": b"x"})
+def test_a_template_whose_handler_cannot_be_imported_fails_at_start(served: type[Served]) -> None:
+    config = transforming_stream()
+    assert config.transform is not None
+    lost = replace(config, transform=replace(config.transform, function_name="nobody", handler="no.such.handler"))
+    with pytest.raises(HandlerMissing, match="nobody cannot run here"), served(lost):
+        pass
 
-    assert _serve(tmp_path, use).records_accepted == 0
+
+def test_several_streams_live_side_by_side(served: type[Served]) -> None:
+    with served(plain_stream(), plain_stream(name="t")) as firehose:
+        firehose.put(b"a", stream="s")
+        firehose.put(b"b", stream="t")
+        assert ["s", "t"] == firehose.client.list_delivery_streams()["DeliveryStreamNames"]
+    assert {"s", "t"} == {key.split("/")[2].split("-")[0] for key in firehose.store.objects}
 
 
-def test_streams_are_listed_and_described(tmp_path: Path) -> None:
-    def use(client: FirehoseClient) -> None:
-        assert ["ticklake"] == client.list_delivery_streams()["DeliveryStreamNames"]
-        described = client.describe_delivery_stream(DeliveryStreamName="ticklake")["DeliveryStreamDescription"]
-        assert "ACTIVE" == described["DeliveryStreamStatus"]
-        destination = described["Destinations"][0]["ExtendedS3DestinationDescription"]
-        assert {"SizeInMBs": 128, "IntervalInSeconds": 300} == destination["BufferingHints"]
+def test_a_lost_answer_has_stored_its_records_and_a_reset_has_not(served: type[Served]) -> None:
+    faults = Faults([Fault("lost-answer", at_most=1)])
+    with served(plain_stream(), faults=faults) as firehose:
+        with pytest.raises(ConnectionClosedError):
+            firehose.put(b"stored,")
+        faults.put_in_force([Fault("reset", at_most=1)])
+        with pytest.raises(ConnectionClosedError):
+            firehose.put(b"not stored,")
+        firehose.put(b"stored")
+    assert [b"stored,stored"] == list(firehose.store.objects.values())
 
-    _serve(tmp_path, use)
+
+def test_a_slow_answer_still_comes(served: type[Served]) -> None:
+    with served(plain_stream(), faults=Faults([Fault("slow", seconds=0.05)])) as firehose:
+        assert 0 == firehose.put(b"a")["FailedPutCount"]
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "code"),
+    [
+        ("", b"{}", "UnknownOperationException"),
+        ("DynamoDB_20120810.PutItem", b"{}", "UnknownOperationException"),
+        ("Firehose_20150804.Sorcery", b"{}", "UnknownOperationException"),
+        ("Firehose_20150804.PutRecord", b"{", "SerializationException"),
+        ("Firehose_20150804.PutRecord", b"[]", "SerializationException"),
+    ],
+)
+def test_what_is_no_call_of_firehose_is_refused_in_json(
+    served: type[Served], target: str, body: bytes, code: str
+) -> None:
+    with served() as firehose:
+        request = urllib.request.Request(firehose.url, data=body, headers={"X-Amz-Target": target})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=20)
+        with refused.value as answer:
+            assert (400, "application/x-amz-json-1.1") == (answer.code, answer.headers["Content-Type"])
+            assert code == json.loads(answer.read())["__type"]
+
+
+def _environment(url: str) -> dict[str, str]:
+    given = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "us-east-1"}
+    return {**os.environ, **given, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL_FIREHOSE": url}
+
+
+def _run(arguments: list[str], url: str) -> str:
+    done = subprocess.run(arguments, env=_environment(url), capture_output=True, text=True, timeout=60, check=False)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+def test_the_aws_command_line_drives_it(served: type[Served]) -> None:
+    aws = shutil.which("aws")
+    if aws is None or subprocess.run([aws, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("the AWS command line is not on this machine")
+    with served(plain_stream()) as firehose:
+        assert "s" in _run([aws, "firehose", "list-delivery-streams", "--output", "text"], firehose.url)
+        encoded = base64.b64encode(b"from the command line")
+        record = json.dumps([{"Data": encoded.decode()}])
+        arguments = ["firehose", "put-record-batch", "--delivery-stream-name", "s", "--records", record]
+        assert 0 == json.loads(_run([aws, *arguments, "--output", "json"], firehose.url))["FailedPutCount"]
+    # Version 1 takes the text as it stands, version 2 as base64.
+    assert list(firehose.store.objects.values()) in ([encoded], [b"from the command line"])
+
+
+_SCRIPT = """
+const { FirehoseClient, PutRecordBatchCommand } = require("@aws-sdk/client-firehose");
+new FirehoseClient({}).send(new PutRecordBatchCommand({
+  DeliveryStreamName: "s", Records: [{ Data: Buffer.from("from node") }],
+})).then((answer) => console.log(JSON.stringify(answer.FailedPutCount)));
+"""
+
+
+def test_a_client_that_is_not_python_drives_it(served: type[Served]) -> None:
+    node, modules = shutil.which("node"), os.environ.get(_NODE_SDK)
+    if node is None or modules is None:
+        pytest.skip(f"set {_NODE_SDK} to a node_modules with @aws-sdk/client-firehose")
+    with served(plain_stream()) as firehose:
+        done = subprocess.run(
+            [node, "-e", _SCRIPT],
+            env={**_environment(firehose.url), "NODE_PATH": modules},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "0" == done.stdout.strip(), done.stderr
+    assert [b"from node"] == list(firehose.store.objects.values())
