@@ -54,6 +54,8 @@ PRODUCER_ROAD = (
     "firehose",
     "lane",
     "delivery",
+    "metrics",
+    "health",
     "pipeline",
 )
 # The only files of the producer that touch the world, and what they touch it with.
