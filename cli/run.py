@@ -12,6 +12,7 @@ import logging
 import random
 import ssl
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from cli.receipts import describe_producer
 from cli.views import PlainView, choose_view
 from producer.errors import TicklakeError
 from producer.firehose import LateFirehose, connect_firehose
+from producer.metrics import MinuteOfMetrics
 from producer.pipeline import Producer
 
 if TYPE_CHECKING:
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 @click.command("run")
 @settings_options()
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop by itself after so many minutes.")
-def command(minutes: float | None, **values: Any) -> None:
+@click.option("--emf", is_flag=True, envvar="TICKLAKE_EMF", show_envvar=True,
+              help="Print a line of metrics a minute, in CloudWatch's embedded metric format.")  # fmt: skip
+def command(minutes: float | None, *, emf: bool, **values: Any) -> None:
     """
     Subscribe to Coinbase, journal every message, deliver packs of them to Firehose.
 
@@ -47,7 +51,7 @@ def command(minutes: float | None, **values: Any) -> None:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     settings = make_settings(values)
     try:
-        receipt = asyncio.run(_run(settings, minutes))
+        receipt = asyncio.run(_run(settings, minutes, emf=emf))
     except TicklakeError as error:
         raise click.ClickException(str(error)) from error
     for line in describe_producer(receipt):
@@ -55,11 +59,28 @@ def command(minutes: float | None, **values: Any) -> None:
     sys.exit(exit_code(receipt))
 
 
-async def _run(settings: Settings, minutes: float | None) -> Receipt:
+async def _run(settings: Settings, minutes: float | None, *, emf: bool) -> Receipt:
     producer = make_producer(settings, LateFirehose(connect_firehose, settings.stream))
     with choose_view(producer, None, None) as view:
         assert isinstance(view, PlainView)
-        return await drive(producer, view, stop_after_s=None if minutes is None else minutes * 60)
+        telling = asyncio.create_task(_tell_metrics(producer)) if emf else None
+        try:
+            return await drive(producer, view, stop_after_s=None if minutes is None else minutes * 60)
+        finally:
+            if telling is not None:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _tell_metrics(producer: Producer) -> None:
+    """A line of metrics each minute, and one for what is left at the end."""
+    minute = MinuteOfMetrics(producer.settings)
+    try:
+        while True:
+            await asyncio.sleep(60)
+            click.echo(minute.line(producer.reading(), at_ms=time.time_ns() // 1_000_000))
+    finally:
+        click.echo(minute.line(producer.reading(), at_ms=time.time_ns() // 1_000_000))
 
 
 def make_producer(settings: Settings, firehose: Puts) -> Producer:

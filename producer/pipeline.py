@@ -25,7 +25,8 @@ from producer.inherit import inherit_continuity
 from producer.intake import Intake
 from producer.journal import Journal
 from producer.ledger import Ledger, Receipt
-from producer.line import LineEncoder, encode_testimony
+from producer.line import LineEncoder, encode_testimony, receive_us_of
+from producer.metrics import Reading
 from producer.pacing import Pace
 from producer.session_log import sync_and_close
 from producer.sources import Sources
@@ -141,6 +142,16 @@ class Producer:
             refused=dict(live.refused),
             backlog_pending=self.journal.backlog_pending,
             ledger=self.ledger,
+        )
+
+    def reading(self) -> Reading:
+        """Where everything stands now, for metrics; the busiest second is the busiest since the reading before."""
+        oldest = self.delivery.oldest_pending()
+        return Reading(
+            receipt=self.receipt(),
+            journal_fill=self.journal.fill,
+            oldest_pending_age_us=None if oldest is None else time.time_ns() // 1000 - receive_us_of(oldest),
+            busiest=self.ledger.quota.take_recent(),
         )
 
     def _closing(self) -> dict[str, Any]:

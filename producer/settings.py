@@ -51,6 +51,13 @@ class Settings:
         5.0, "How long a line may wait for its pack to fill, in seconds: more is cheaper and later."
     )
     drain_s: float = _option(25.0, "How long a shutdown may take to deliver what is pending, in seconds.")
+    quota_records_per_s: int = _option(
+        100_000, "The stream's quota of records (our packs) a second; only metrics are held against it."
+    )
+    quota_requests_per_s: int = _option(1_000, "The stream's quota of requests a second, likewise.")
+    quota_bytes_per_s: int = _option(
+        1024 * 1024, "The stream's quota of bytes a second, likewise; the defaults are AWS's in most regions."
+    )
     connect_timeout_s: float = _option(10.0, "How long a connection may take to open, in seconds.")
     stall_s: float = _option(15.0, "After how many seconds without any frame the connection counts as dead.")
     fallback_after_s: float = _option(10.0, "After how many seconds without a websocket products are polled over REST.")
@@ -75,6 +82,9 @@ class Settings:
             ),
             ("linger_s", 0 <= self.linger_s <= 900, "0 to 900 seconds"),  # noqa: PLR2004
             ("drain_s", self.drain_s >= 0, "not negative"),
+            ("quota_records_per_s", self.quota_records_per_s > 0, "more than 0"),
+            ("quota_requests_per_s", self.quota_requests_per_s > 0, "more than 0"),
+            ("quota_bytes_per_s", self.quota_bytes_per_s > 0, "more than 0"),
             ("connect_timeout_s", self.connect_timeout_s > 0, "more than 0"),
             ("products_per_connection", self.products_per_connection > 0, "at least 1"),
             ("products_per_message", self.products_per_message > 0, "at least 1"),
