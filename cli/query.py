@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import sys
 from datetime import datetime
@@ -194,4 +195,6 @@ def encode_cell(cell: Any) -> str:
 
 
 def _json_cell(cell: Any) -> Any:
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return str(cell)  # JSON has no word for it
     return cell if cell is None or isinstance(cell, int | float | str | list | dict) else encode_cell(cell)

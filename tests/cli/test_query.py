@@ -86,6 +86,16 @@ def test_csv_and_json_hold_the_same_exact_values(lake: Path) -> None:
     assert [None, None] == [row["best_bid"] for row in objects]
 
 
+def test_json_stays_json_where_a_number_is_none(lake: Path) -> None:
+    answer = ask(
+        lake,
+        "SELECT CAST('nan' AS DOUBLE) AS a, CAST('inf' AS DOUBLE) AS b, CAST(0.5 AS DOUBLE) AS c FROM ticks LIMIT 1",
+        "--format",
+        "json",
+    ).stdout
+    assert [{"a": "nan", "b": "inf", "c": 0.5}] == json.loads(answer)
+
+
 def test_parquet_holds_the_engines_own_types(lake: Path, tmp_path: Path) -> None:
     result = ask(lake, "last_price", "--output", str(tmp_path / "answer.parquet"))
     assert (0, "") == (result.exit_code, result.output)

@@ -9,11 +9,14 @@ import pyarrow as pa
 import pytest
 import sqlglot
 from sqlglot import exp
+from sqlglot.optimizer.qualify import qualify
 
 from infra import QUERIES, VIEWS
 from local.dialect import is_exact_quotient, is_instant
+from local.glue import read_table
 from local.lake import open_lake
-from local.sql import decode_value, list_queries, load_query, plan_query, run_query
+from local.objects import ERRORS_COLUMNS
+from local.sql import decode_value, list_queries, load_query, plan_query, query_from_sql, run_query
 from local.views import load_views
 
 if TYPE_CHECKING:
@@ -114,6 +117,34 @@ def test_a_query_with_its_values_is_athena_sql_without_placeholders_or_views(nam
     assert not list(again.find_all(exp.Placeholder))
     names = {table.name for table in again.find_all(exp.Table)} - {cte.alias for cte in again.find_all(exp.CTE)}
     assert names - {""} <= {"processed", "errors"}
+
+
+@pytest.mark.parametrize("question", [*list_queries(), *(f"SELECT * FROM {view}" for view in load_views())])
+def test_every_column_is_one_that_its_table_has_and_no_other_could_be_meant(question: str) -> None:
+    """DuckDB would take an alias in WHERE, GROUP BY or beside it in SELECT; Athena does not, and neither does this check."""
+    table = read_table("processed")
+    schema: dict[str, object] = {
+        "processed": {column.name: column.type for column in (*table.columns, *table.partitions)},
+        "errors": dict.fromkeys(ERRORS_COLUMNS, "string"),
+    }
+    query = query_from_sql(question) if " " in question else load_query(question)
+    planned = plan_query(query, {})
+    qualify(planned, dialect="athena", schema=schema, expand_alias_refs=False)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["FIRST", "LAST", "ESCAPE", "SKIP", "VALUES", "NORMALIZE", "GROUPING", "EXTRACT", "TRIM", "TRUE", "CURRENT_TIME"],
+)
+def test_no_name_is_a_word_that_athena_reserves(word: str) -> None:
+    for path in FILES:
+        names = {
+            identifier.name.upper()
+            for tree in sqlglot.parse(path.read_text(), read="athena")
+            if tree
+            for identifier in tree.find_all(exp.Identifier)
+        }
+        assert word not in names, path.name
 
 
 def test_columns_have_no_bare_names_of_clocks_or_sides(name: str, tmp_path: Path) -> None:
