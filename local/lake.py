@@ -12,8 +12,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
 import duckdb
@@ -27,7 +30,6 @@ from local.views import load_views
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
 Content = Literal["coinbase", "simulated"]
 
@@ -168,7 +170,10 @@ def open_lake(path: Path) -> Lake:
     """
     if not path.is_dir():
         raise LakeMissing(path=path)
-    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
+    # DuckDB makes this folder only when a query outgrows memory, and removes it; its own choice is .tmp where one stands.
+    overflow = str(Path(tempfile.gettempdir()) / f"ticklake-{secrets.token_hex(8)}")
+    settings = {"autoinstall_known_extensions": False, "temp_directory": overflow}
+    connection = duckdb.connect(":memory:", config=settings)
     try:
         _define_tables(connection, path.resolve())
     except duckdb.Error as error:
