@@ -172,7 +172,10 @@ def open_lake(path: Path) -> Lake:
         raise LakeMissing(path=path)
     # DuckDB makes this folder only when a query outgrows memory, and removes it; its own choice is .tmp where one stands.
     overflow = str(Path(tempfile.gettempdir()) / f"ticklake-{secrets.token_hex(8)}")
-    settings = {"autoinstall_known_extensions": False, "temp_directory": overflow}
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "temp_directory": overflow,
+    }
     connection = duckdb.connect(":memory:", config=settings)
     try:
         _define_tables(connection, path.resolve())
