@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pybase64 import b64decode, b64encode_as_string
 
@@ -20,16 +20,10 @@ from transform_lambda.decode import read_name
 from transform_lambda.partition import partition_keys, read_arrival_us
 from transform_lambda.reasons import Refusal
 from transform_lambda.record import transform_records
-from transform_lambda.verdict import Accepted, Refused
+from transform_lambda.verdict import ANSWER_LIMIT_BYTES, Accepted, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-# Lambda's quota for a synchronous answer is 6 MB, and passing it loses the whole answer. We read MB as 10^6, the smaller way; the
-# difference to 6 MiB is our margin. Source: AWS Lambda quotas; Amazon Data Firehose, data transformation.
-ANSWER_LIMIT_BYTES: Final = 6_000_000
-
-NEVER_US: Final = 2**63  # no line was received
 
 Answer = dict[str, Any]
 
@@ -45,18 +39,19 @@ class Tally:
     set_aside_count: int = 0
     whole_pack_count: int = 0
     slow_line_count: int = 0
-    oldest_receive_time_us: int = NEVER_US
+    oldest_receive_time_us: int | None = None  # None: no rows
     complaints: list[tuple[str, Refusal]] = field(default_factory=list)  # (recordId, refusal)
 
-    def accept(self, record_id: str, verdict: Accepted) -> None:
-        """Count the rows, and the lines that were set aside among them."""
-        _, _, row_count, oldest_us, set_aside, _ = verdict
-        self.row_count += row_count
-        self.oldest_receive_time_us = min(self.oldest_receive_time_us, oldest_us)
-        if row_count > 1 or set_aside:
-            self.whole_pack_count += 1
-            self.set_aside_count += len(set_aside)
-            self._complain(record_id, set_aside)
+    def accept(self, verdicts: Sequence[Accepted]) -> None:
+        """Count all accepted records' rows."""
+        self.row_count = sum(verdict.row_count for verdict in verdicts)
+        self.oldest_receive_time_us = min((verdict.oldest_receive_time_us for verdict in verdicts), default=None)
+        self.whole_pack_count += sum(verdict.row_count > 1 or len(verdict.set_aside) > 0 for verdict in verdicts)
+
+    def set_aside(self, record_id: str, refusals: Sequence[Refusal]) -> None:
+        """Count the lines that were set aside in an accepted record."""
+        self.set_aside_count += len(refusals)
+        self._complain(record_id, refusals)
 
     def refuse(self, record_id: str, verdict: Refused) -> None:
         """Count a refused record and its lines."""
@@ -85,6 +80,7 @@ def answer_event(
     tally = Tally(record_count=len(records))
     spent_bytes = _bytes_if_all_fail([record["recordId"] for record in records])
     answers: list[Answer] = []
+    accepted: list[Accepted] = []
     for record, verdict in zip(records, verdicts, strict=True):
         record_id = record["recordId"]
         tally.slow_line_count += verdict.slow_line_count
@@ -93,7 +89,9 @@ def answer_event(
             needed_bytes = spent_bytes + len(encoded) + _bytes_to_accept(verdict.partition["kind"])
             if needed_bytes <= limit_bytes:
                 spent_bytes = needed_bytes
-                tally.accept(record_id, verdict)
+                accepted.append(verdict)
+                if verdict.set_aside:
+                    tally.set_aside(record_id, verdict.set_aside)
                 answers.append(_ok(record_id, encoded, verdict.partition))
                 continue
             refused = _does_not_fit(b64decode(record["data"]), verdict.line_count, needed_bytes)
@@ -101,6 +99,7 @@ def answer_event(
             refused = verdict
         tally.refuse(record_id, refused)
         answers.append(_failed(record_id))
+    tally.accept(accepted)
     return {"records": answers}, tally
 
 

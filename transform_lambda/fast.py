@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from contract import load_schema
 from transform_lambda.partition import REPAIRS, decide_common_hour, partition_keys
@@ -31,12 +31,8 @@ from transform_lambda.rules import (
 )
 from transform_lambda.verdict import Accepted
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _OPTIONAL: Final = frozenset({"best_bid_size", "best_ask_size"})  # frames from before 2022 have none
 _MEMO_LIMIT: Final = 4096  # an event spans seconds to minutes; the memo is for those, not for ever
-_CHUNK_BYTES: Final = 32_000  # at a time: the pieces of a whole event would not stay in the processor's cache
 
 _INTEGER_PART: Final = rf"(?:0|[1-9][0-9]{{0,{MAX_INTEGER_DIGITS - 1}}}+)"
 _FRACTION_PART: Final = rf"(?:\.[0-9]{{1,{MAX_FRACTION_DIGITS}}}+)?+"
@@ -118,7 +114,6 @@ class _Memo(dict[bytes, bytes]):
 _DIGITS: Final = 10
 _RECEIVED: Final = _Memo(b'%b"receive_time_us":%d', b'"')
 _HAPPENED: Final = _Memo(b',"taker_side":"%b","event_time_us":%d', b'","time":"')
-
 _RECEIVED[b""] = _HAPPENED[b""] = b""  # of a line that is not recognised
 _ROW: Final = b"{%b%b%b%b%b%b%b}\n"
 
@@ -127,36 +122,33 @@ _Pieces = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, b
 _Place = Mapping[str, str] | None
 
 
-def recognise_records(texts: Sequence[bytes], arrivals_us: Sequence[int]) -> list[Accepted | None]:
+def recognise_records(texts: Sequence[bytes], arrivals_us: Sequence[int]) -> Sequence[Accepted | None]:
     """
     The verdict on each record all of whose lines are recognised and go to one hour; None for the others.
 
-    Shapes: `arrivals_us[i]` is the arrival of `texts[i]`; each text ends with a newline.
+    Shapes: `arrivals_us[i]` is the arrival of `texts[i]`; each text ends with a newline; there is at least one.
     """
-    arrivals = (min(arrivals_us, default=0), max(arrivals_us, default=0))
+    lines: list[_Pieces] = _LINES.findall(b"".join(texts))
+    try:
+        rows = _rows(lines)
+    except LineRefused:
+        return [None] * len(texts)
+    first_arrival_us, last_arrival_us = min(arrivals_us), max(arrivals_us)
+    places = {text: _place(text, first_arrival_us, last_arrival_us) for text in {line[8] for line in lines}}
+    oldest_us = _oldest_us(lines)
+    if len(lines) == len(texts):
+        return [
+            Accepted(row, place, 1, oldest_us) if row and (place := places[line[8]]) else None
+            for row, line in zip(rows, lines, strict=True)
+        ]
     verdicts: list[Accepted | None] = []
-    for chunk in _chunks(texts):
-        lines: list[_Pieces] = _LINES.findall(b"".join(chunk))
-        try:
-            rows = _rows(lines)
-        except LineRefused:
-            verdicts += [None] * len(chunk)
-            continue
-        places = {text: _place(text, *arrivals) for text in {line[8] for line in lines}}
-        oldest_us = _oldest_us(lines)
-        if len(lines) == len(chunk):
-            verdicts += [
-                Accepted(row, place, 1, oldest_us) if row and (place := places[line[8]]) else None
-                for row, line in zip(rows, lines, strict=True)
-            ]
-        else:
-            start = 0
-            for text in chunk:
-                end = start + text.count(b"\n")
-                place = _common_place({line[8] for line in lines[start:end]}, places)
-                pack = rows[start:end]
-                verdicts.append(Accepted(b"".join(pack), place, len(pack), oldest_us) if place and all(pack) else None)
-                start = end
+    start = 0
+    for text in texts:
+        end = start + text.count(b"\n")
+        pack = rows[start:end]
+        place = _common_place({line[8] for line in lines[start:end]}, places)
+        verdicts.append(Accepted(b"".join(pack), place, len(pack), oldest_us) if place and all(pack) else None)
+        start = end
     return verdicts
 
 
@@ -164,18 +156,6 @@ def _common_place(seconds: set[bytes], places: Mapping[bytes, _Place]) -> _Place
     """The partition of them all, or None; one partition is one object, since partition_keys is cached."""
     (place, *others) = [places[text] for text in seconds]
     return None if any(other is not place for other in others) else place
-
-
-def _chunks(texts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Runs of texts, each of about _CHUNK_BYTES."""
-    start = size_bytes = 0
-    for place, text in enumerate(texts, start=1):
-        size_bytes += len(text)
-        if size_bytes >= _CHUNK_BYTES:
-            yield texts[start:place]
-            start, size_bytes = place, 0
-    if size_bytes:
-        yield texts[start:]
 
 
 def recognise_line(text: bytes) -> Row | None:

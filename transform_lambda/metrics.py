@@ -20,8 +20,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from transform_lambda.answer import NEVER_US
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -37,7 +35,7 @@ def metrics_line(tally: Tally, *, stream_arn: object, now_ms: int) -> str:
     counts = _counts(tally)
     metrics = [{"Name": name, "Unit": "Count"} for name in counts]
     values: dict[str, Any] = {**counts}
-    if tally.oldest_receive_time_us != NEVER_US:
+    if tally.oldest_receive_time_us is not None:
         metrics.append({"Name": "OldestLineAge", "Unit": "Milliseconds"})
         values["OldestLineAge"] = max(0, now_ms - tally.oldest_receive_time_us // 1000)
     directive = {"Namespace": NAMESPACE, "Dimensions": [["Stream"]], "Metrics": metrics}
@@ -51,7 +49,7 @@ def refusal_lines(tally: Tally) -> Iterator[str]:
         yield json.dumps(
             {
                 "event": "refused",
-                "recordId": record_id[:NAME_LIMIT_CHARS],
+                "recordId": str(record_id)[:NAME_LIMIT_CHARS],
                 "session": refusal.session,
                 "n": refusal.n,
                 "lines": refusal.line_count,

@@ -77,14 +77,14 @@ def read_arrival_us(arrival: object) -> int | None:
 
     Units: a number is milliseconds (what Direct PUT sends); AWS's own samples also show ISO text.
     """
-    if isinstance(arrival, str):
+    if isinstance(arrival, int):
+        arrival_us = arrival * 1000
+    elif isinstance(arrival, str):
         try:
             at = datetime.fromisoformat(arrival)
         except ValueError:
             return None
         arrival_us = (at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH) // timedelta(microseconds=1)
-    elif isinstance(arrival, int):
-        arrival_us = arrival * 1000
     else:
         return None
     return arrival_us if _FIRST_US <= arrival_us < _END_US else None

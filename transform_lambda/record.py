@@ -24,10 +24,12 @@ from transform_lambda.fast import recognise_line, recognise_records
 from transform_lambda.partition import HOUR_US, MIXED, decide_hour, partition_keys
 from transform_lambda.reasons import LineRefused, Refusal
 from transform_lambda.row import Row, build_row
-from transform_lambda.verdict import Accepted, Refused
+from transform_lambda.verdict import ROWS_LIMIT_BYTES, Accepted, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+_CHUNK_CHARS: Final = 40_000
 
 
 def transform_records(encoded: Sequence[object], arrivals_us: Sequence[int | None]) -> Iterator[Accepted | Refused]:
@@ -37,20 +39,31 @@ def transform_records(encoded: Sequence[object], arrivals_us: Sequence[int | Non
     Shapes: `arrivals_us[i]` is the arrival of `encoded[i]`.
     Clock: arrival is Firehose's; where it is None, a line's own receive time stands in for it.
     """
-    texts = [_decode_record(data) for data in encoded]
-    known_us = [arrival_us for arrival_us in arrivals_us if arrival_us is not None]
-    recognised = (
-        recognise_records([text or b"\n" for text in texts], known_us)
-        if len(known_us) == len(texts)
-        else [None] * len(texts)
-    )
-    for verdict, text, data, arrival_us in zip(recognised, texts, encoded, arrivals_us, strict=True):
-        if verdict:
-            yield verdict
-        elif text:
-            yield _transform_lines(text[:-1].split(b"\n"), arrival_us)
-        else:
-            yield Refused([Refusal(None, None, "line_not_json", _why_not_base64(data))], slow_line_count=1)
+    for start, end in _chunks(encoded):
+        texts = [_decode_record(data) for data in encoded[start:end]]
+        arrived_us = arrivals_us[start:end]
+        known_us = [arrival_us for arrival_us in arrived_us if arrival_us is not None]
+        recognised: Sequence[Accepted | None] = [None] * len(texts)
+        if len(known_us) == len(texts):
+            recognised = recognise_records([text or b"\n" for text in texts], known_us)
+        for verdict, text, data, arrival_us in zip(recognised, texts, encoded[start:end], arrived_us, strict=True):
+            yield verdict or _parse_record(text, arrival_us, data)
+
+
+def _chunks(encoded: Sequence[object]) -> Iterator[tuple[int, int]]:
+    """Places where to cut the event, so that what is made of each run of records still fits the processor's cache."""
+    start = size_chars = 0
+    for end, data in enumerate(encoded, start=1):
+        size_chars += len(data) if isinstance(data, str) else 0
+        if size_chars >= _CHUNK_CHARS or end == len(encoded):
+            yield start, end
+            start, size_chars = end, 0
+
+
+def _parse_record(text: bytes, arrival_us: int | None, data: object) -> Accepted | Refused:
+    if not text:
+        return Refused([Refusal(None, None, "line_not_json", _why_not_base64(data))], slow_line_count=1)
+    return _transform_lines(text[:-1].split(b"\n"), arrival_us)
 
 
 def _decode_record(data: object) -> bytes:
@@ -92,18 +105,30 @@ def _transform_lines(lines: Sequence[bytes], arrival_us: int | None) -> Accepted
         return Refused(refusals, slow_line_count)
     places = {(row.kind, _hour(row, arrival_us)) for row in rows}
     mixed = refusals or len(places) > 1
-    texts = [
-        verdict.text if isinstance(verdict, Row) else _refused_row(verdict, line)
-        for verdict, line in zip(verdicts, lines, strict=True)
-    ]
+    text = _join_rows(verdicts, lines)
+    if len(text) > ROWS_LIMIT_BYTES:
+        full = Refusal(*read_name(lines[0]), "response_full", f"more than {ROWS_LIMIT_BYTES} bytes of rows", len(lines))
+        return Refused([full], slow_line_count)
     return Accepted(
-        rows=b"\n".join(texts) + b"\n",
+        rows=text,
         partition=_mixed(rows[0], arrival_us) if mixed else partition_keys(*places.pop()),
         row_count=len(rows),
         oldest_receive_time_us=min(row.receive_time_us for row in rows),
         set_aside=refusals,
         slow_line_count=slow_line_count,
     )
+
+
+def _join_rows(verdicts: Sequence[Row | Refusal], lines: Sequence[bytes]) -> bytes:
+    """All rows, each with its newline; no more than are needed to see that they are too many."""
+    text = bytearray()
+    for verdict, line in zip(verdicts, lines, strict=True):
+        text += verdict.text if isinstance(verdict, Row) else _refused_row(verdict, line)
+        text += b"\n"
+        # A megabyte of blank lines around one good one would become gigabytes of rows.
+        if len(text) > ROWS_LIMIT_BYTES:
+            break
+    return bytes(text)
 
 
 def _hour(row: Row, arrival_us: int | None) -> int:

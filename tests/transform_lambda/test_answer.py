@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import ROOT
-from transform_lambda.answer import ANSWER_LIMIT_BYTES, Tally, answer_event
+from transform_lambda.answer import Tally, answer_event
+from transform_lambda.verdict import ANSWER_LIMIT_BYTES
 
 LINES = ROOT / "examples/line"
 TICKER = (LINES / "line.ticker.pass.json").read_bytes().rstrip(b"\n")

@@ -38,8 +38,12 @@ def refused(count: int) -> Tally:
 
 def test_counts_stand_under_the_streams_name() -> None:
     tally = Tally(record_count=3, slow_line_count=4)
-    tally.accept("a", Accepted(b"", {}, 5, 1_795_401_019_123_456, [refusal("book_crossed")]))
-    tally.accept("b", Accepted(b"", {}, 1, 1_795_401_019_999_999))
+    packs = (
+        Accepted(b"", {}, 5, 1_795_401_019_123_456, [refusal("book_crossed")]),
+        Accepted(b"", {}, 1, 1_795_401_019_999_999),
+    )
+    tally.accept(packs)
+    tally.set_aside("a", packs[0].set_aside)
     tally.refuse("c", Refused([refusal(), refusal("book_crossed")]))
     metrics = emf(tally)
     assert NOW_MS == metrics.pop("_aws")["Timestamp"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transform_lambda.partition import HOUR_US, decide_hour, partition_keys, read_arrival_us
+from transform_lambda.partition import HOUR_US, decide_common_hour, decide_hour, partition_keys, read_arrival_us
 
 ARRIVAL_US = 1_795_401_020_000_000  # 2026-11-23T02:30:20Z
 ARRIVAL_HOUR = ARRIVAL_US // HOUR_US
@@ -54,6 +54,33 @@ def test_more_than_an_hour_ahead_goes_to_the_hour_it_arrived(kind: str) -> None:
 @given(st.integers(0, 2 * ARRIVAL_US), st.sampled_from(["ticker", "spot", "gap", "coverage", "session"]))
 def test_rows_that_are_no_repair_open_at_most_26_hours(happened_us: int, kind: str) -> None:
     assert hour_of(happened_us, kind) - ARRIVAL_HOUR in range(-24, 2)
+
+
+@given(
+    st.integers(-2 * 3600, 27 * 3600),
+    st.lists(st.integers(0, 2 * HOUR_US), min_size=1, max_size=3),
+    st.integers(0, 999_999),
+)
+def test_a_common_hour_is_the_hour_of_each(age_s: int, later_us: list[int], micros: int) -> None:
+    arrivals_us = [ARRIVAL_US + each for each in later_us]
+    second_us = ARRIVAL_US - age_s * 1_000_000
+    common = decide_common_hour(
+        second_us=second_us, first_arrival_us=min(arrivals_us), last_arrival_us=max(arrivals_us)
+    )
+    hours = {
+        decide_hour(kind="ticker", source="exchange_ws", happened_us=second_us + micros, arrival_us=each)
+        for each in arrivals_us
+    }
+    assert common is None or {common} == hours
+
+
+@pytest.mark.parametrize(
+    ("age_s", "hours_before"), [(0, 0), (3600, 1), (23 * 3600, 23), (25 * 3600, 0), (-2 * 3600, 0)]
+)
+def test_a_common_hour_is_found_away_from_the_limits(age_s: int, hours_before: int) -> None:
+    second_us = ARRIVAL_US - age_s * 1_000_000
+    common = decide_common_hour(second_us=second_us, first_arrival_us=ARRIVAL_US, last_arrival_us=ARRIVAL_US + 1000)
+    assert ARRIVAL_HOUR - hours_before == common
 
 
 def test_keys_are_text_of_fixed_length() -> None:

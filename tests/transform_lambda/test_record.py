@@ -118,6 +118,15 @@ def test_a_megabyte_of_newlines_is_refused_line_by_line() -> None:
     assert 1_000_000 == len(reasons(b"\n" * 1_000_000))
 
 
+@pytest.mark.parametrize("bad", [b"", b"x", b"\xff"])
+def test_a_good_line_among_a_flood_of_bad_ones_is_refused_with_them_before_memory_is_full(bad: bytes) -> None:
+    verdict = verdict_on(TICKER + b"\n" + (bad + b"\n") * 100_000)
+    assert isinstance(verdict, Refused)
+    assert [("response_full", 42, 100_001)] == [
+        (refusal.reason, refusal.n, refusal.line_count) for refusal in verdict.refusals
+    ]
+
+
 @pytest.mark.parametrize("encoded", ["%%%", "YQ", "YQ=", "Y Q==", "é", None, 17, b"YQ=="])
 def test_data_that_is_not_base64_text_is_refused(encoded: object) -> None:
     (verdict,) = transform_records([encoded], [ARRIVAL_US])
