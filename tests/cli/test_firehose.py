@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import boto3
 import pytest
 from click.testing import CliRunner
 
 from cli.firehose import command
+from local.firehose.faults import FaultName
+from local.firehose.guesses import Guesses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,3 +125,10 @@ def test_a_wrong_option_is_one_sentence(arguments: list[str], sentence: str, tmp
     assert 0 != result.exit_code
     assert sentence in result.output
     assert "Traceback" not in result.output
+
+
+def test_every_option_fault_and_guess_is_documented() -> None:
+    text = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+    options = [name for option in command.params for name in (*option.opts, *option.secondary_opts)]
+    guesses = [field.name for field in fields(Guesses)]
+    assert [] == [name for name in [*options, *get_args(FaultName), *guesses] if f"`{name}" not in text]
