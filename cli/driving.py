@@ -52,12 +52,10 @@ async def drive(
     `finish` is awaited after the producer, while signals are still ours: a first one does not cut it short.
     Raises: whatever ended the producer by a fault of ours.
     """
-    loop = asyncio.get_running_loop()
-    signals = _Signals(producer)
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, signals.take, each)
+    signals = Signals(producer.stop)
+    signals.install()
     if stop_after_s is not None:
-        loop.call_later(stop_after_s, producer.stop, "the time asked for is over")
+        asyncio.get_running_loop().call_later(stop_after_s, producer.stop, "the time asked for is over")
     watching = asyncio.create_task(_stop_at_end(producer, ended)) if ended is not None else None
     showing = asyncio.create_task(_show_for_ever(view))
     try:
@@ -68,25 +66,34 @@ async def drive(
         showing.cancel()
         if watching is not None:
             watching.cancel()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(each)
+        signals.remove()
     return receipt
 
 
-class _Signals:
-    """The first signal stops in order, the second ends at once."""
+class Signals:
+    """The first signal calls `stop` with its name, the second ends the process at once."""
 
-    def __init__(self, producer: Producer) -> None:
-        self._producer = producer
+    def __init__(self, stop: Callable[[str], None]) -> None:
+        self._stop = stop
         self._taken = 0
 
-    def take(self, number: signal.Signals) -> None:
+    def install(self) -> None:
+        """Take SIGINT and SIGTERM in the running loop."""
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(each, self._take, each)
+
+    def remove(self) -> None:
+        """Leave them to the system again."""
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(each)
+
+    def _take(self, number: signal.Signals) -> None:
         self._taken += 1
         if self._taken > 1:
             click.echo("A second signal: ending at once. What is journaled stays journaled.", err=True)
             os._exit(EXIT_CUT_SHORT)
         log.warning("%s: stopping; what is pending is delivered first. Again to end at once.", number.name)
-        self._producer.stop(number.name)
+        self._stop(number.name)
 
 
 async def _stop_at_end(producer: Producer, ended: Awaitable[None]) -> None:

@@ -91,6 +91,10 @@ class Channel:
             self._ingest.intake.continuity.suspect(reason, product_id)
         self.duty.ws_lost(now)
         self.coverage.off_watch("exchange_ws")
+        if self.polling:  # REST had not handed back yet: it watches alone again
+            self._ingest.testify_coverage(
+                self.coverage.on_watch("exchange_rest", self.products), self._ingest.receive_us
+            )
 
     def fell_behind(self) -> None:
         """The disk held the reader up for so long that what the exchange drops now is our fault."""

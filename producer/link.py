@@ -40,6 +40,8 @@ GOOD_CONNECTION_S: Final = 30.0
 ACK_S: Final = 10.0
 # Products that an acknowledgement left out are asked for again this often.
 REMIND_S: Final = 60.0
+# Products that were refused are asked for again this often: a refusal may have been the exchange's bad hour.
+FORGIVE_S: Final = 300.0
 
 _VERDICTS: Final[dict[str, str]] = {
     "silent": "nothing came for too long",
@@ -75,6 +77,7 @@ class Link:
         self._not_before = 0.0
         self._opened_at = 0.0
         self._asked_at = 0.0
+        self._forgiven_at = 0.0
 
     def wait_s(self, now: float) -> float:
         """How long to wait before connecting; 0 means connect now."""
@@ -92,6 +95,8 @@ class Link:
         self.state, self.last_frame_at, self._opened_at = "subscribing", now, now
         self._channel.opened(now)
         self._plan.reconnected()
+        if self._plan.is_done:  # everything was refused the last time; the wait before this connection was long enough
+            self._forgive(now)
         return self._ask(now)
 
     def frame(self, raw: bytes, receive_us: int, now: float) -> Sequence[bytes]:
@@ -138,26 +143,31 @@ class Link:
         if not self._plan.good:
             raise FeedRefused(url=self._url, message="it accepted no product", reason="")
         self.state, self.why = "live", ""
+        self._forgiven_at = now
         self._channel.subscribed(tuple(self._plan.good), now, receive_us)
 
     def remind(self, receive_us: int, now: float) -> Sequence[bytes]:
         """
-        What to send because an acknowledgement left products out: those that were taken go on watch, the others are asked for again.
+        What to send because products are not on watch yet: those that an acknowledgement left out, and, rarely, those refused.
 
         Caller must: ask every second or so while the connection is open.
         """
+        if self.state == "live" and self._plan.bad and now - self._forgiven_at >= FORGIVE_S:
+            self._forgive(now)
+            return self._ask(now)
         silent = self._plan.unanswered
-        if (
-            not silent
-            or not self._plan.good
-            or now - self._asked_at < (ACK_S if self.state == "subscribing" else REMIND_S)
-        ):
+        patience_s = ACK_S if self.state == "subscribing" else REMIND_S
+        if not silent or not self._plan.good or now - self._asked_at < patience_s:
             return ()
-        log.error("the exchange does not answer for %s; it is asked again every %g s", ", ".join(silent[:10]), REMIND_S)
+        log.error("the exchange does not answer for %s; asked again every %g s", ", ".join(silent[:10]), REMIND_S)
         self._asked_at = now
         if self.state == "subscribing":
             self._settle(receive_us, now)
         return [encode_subscribe(silent)]
+
+    def _forgive(self, now: float) -> None:
+        self._plan.forgive()
+        self._forgiven_at = now
 
     def verdict(self, now: float) -> str | None:
         """Why the open connection counts as dead; None while it does not. Caller must: ask every second or so, and abort it."""

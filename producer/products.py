@@ -217,6 +217,12 @@ class SubscribePlan:
         self._asked = [each for each in self._asked if each not in suspects]
         self._queue.extendleft(reversed(again))
 
+    def forgive(self) -> None:
+        """Ask for the bad ones again, one by one: a refusal may have been the exchange's bad hour."""
+        self._queue.extend((product_id,) for product_id in self.bad)
+        self.bad.clear()
+        self._one_by_one = True
+
     def reconnected(self) -> None:
         """A new connection knows nothing: ask for everything again but what is bad; what is under suspicion stays divided."""
         suspects = [*self._asked, *self._queue]

@@ -64,7 +64,8 @@ class RestDesk:
         if now < self._not_before:
             return None
         due = self._due_poll(now, polling)
-        wants_page = (self._healer.next_due() or now + 1) <= now
+        page_due = self._healer.next_due()
+        wants_page = page_due is not None and page_due <= now
         if due is None and not wants_page:
             return None
         if self._bucket.take(now) > 0:
