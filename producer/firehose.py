@@ -12,6 +12,7 @@ Source: botocore's developer reference, Events (`before-call.<service>.<operatio
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -60,7 +61,10 @@ def connect_firehose(
     """
     try:
         session = boto3.Session(
-            aws_access_key_id=access_key_id, aws_secret_access_key=secret_access_key, region_name=region
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            # AWS's other SDKs and its containers say AWS_REGION; boto3 alone reads only AWS_DEFAULT_REGION.
+            region_name=region or os.environ.get("AWS_REGION") or None,
         )
         return session.client(
             "firehose",

@@ -20,7 +20,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from producer.errors import JournalFull, JournalLocked
@@ -67,7 +67,7 @@ class Journal:
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max_bytes // SEGMENTS_AT_LEAST)
         path.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path, session)
+        self._lock = _lock(path, f"session {session}")
         self.backlog = _open_backlog(path)
         self._held_bytes = sum(each.size_bytes for each in self.backlog)
         self.live = SessionLog(path / session, alive=True)
@@ -236,7 +236,38 @@ def _sync_folder(path: Path) -> None:
     sync_and_close(descriptor)
 
 
-def _lock(path: Path, session: str) -> int:
+def holder_of(path: Path) -> str | None:
+    """Which process has the journal now, as it says itself; None if none has."""
+    try:
+        fd = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        # A shared lock, for an instant: only an owner's exclusive one stands against it.
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.read(fd, 200).decode("utf-8", "replace").strip() or "another process"
+    else:
+        return None
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def locked(path: Path, why: str) -> Iterator[None]:
+    """
+    Nobody else owns the journal meanwhile.
+
+    Raises: JournalLocked if somebody does.
+    """
+    fd = _lock(path, why)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lock(path: Path, what: str) -> int:
     with room_on(path):
         fd = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
     try:
@@ -247,17 +278,22 @@ def _lock(path: Path, session: str) -> int:
         raise JournalLocked(path=path, holder=holder) from None
     os.ftruncate(fd, 0)
     with suppress(JournalFull), room_on(path):  # the text is only for people; the lock is held without it
-        os.write(fd, f"process {os.getpid()}, session {session}\n".encode())
+        os.write(fd, f"process {os.getpid()}, {what}\n".encode())
     return fd
 
 
 def _open_backlog(path: Path) -> list[SessionLog]:
-    """Earlier sessions, oldest first (a ULID sorts by time)."""
-    logs = []
-    for folder in sorted(each for each in path.iterdir() if each.is_dir()):
-        if not (folder / "checkpoint.json").exists() and not list(folder.glob("*.seg")):
-            continue  # only refused.ndjson is left: for a person, not for us
-        each = SessionLog(folder)
+    logs = [SessionLog(folder) for folder in session_folders(path)]
+    for each in logs:
         each.recover()
-        logs.append(each)
     return logs
+
+
+def session_folders(path: Path) -> list[Path]:
+    """The folders of sessions that have lines or something to remember, oldest first (a ULID sorts by time)."""
+    return [
+        folder
+        for folder in sorted(each for each in path.iterdir() if each.is_dir())
+        # Where only refused.ndjson is left, that is for a person, not for us.
+        if (folder / "checkpoint.json").exists() or any(folder.glob("*.seg"))
+    ]

@@ -64,7 +64,11 @@ class SessionLog:
     @property
     def size_bytes(self) -> int:
         """What its segments take on disk."""
-        return sum(path.stat().st_size for path in self.segments())
+        sizes = 0
+        for path in self.segments():
+            with suppress(FileNotFoundError):  # for who only looks: its owner deletes settled ones
+                sizes += path.stat().st_size
+        return sizes
 
     def segments(self) -> list[Path]:
         """Its segment files, oldest first."""
@@ -77,24 +81,33 @@ class SessionLog:
         A torn tail is a line whose write never ended, so nobody counted it; `torn_bytes` says how much was cut.
         Without a checkpoint that can be read, every line on disk is pending again.
         """
-        segments = self.segments()
         if self.checkpoint_damage:
             log.error("%s cannot be read (%s): its lines are sent again.", self._checkpoint, self.checkpoint_damage)
             self._checkpoint.replace(self.path / "checkpoint.json.damaged")
+        torn = self.find_end()
+        if torn is not None:
+            os.truncate(torn.path, torn.offset)
+            self.torn_bytes = len(torn.content)
+            log.warning("%s: cut %d bytes of a line whose write never ended", torn.path, self.torn_bytes)
+
+    def find_end(self) -> Damage | None:
+        """Find the last line on disk; returns the torn tail behind it, if there is one. Changes nothing on disk."""
+        segments = self.segments()
         if segments and not self._has_checkpoint and (first_n := int(segments[0].stem)):
             self.settle(0, first_n - 1)  # their segments are gone, so an earlier checkpoint said so
+        torn: Damage | None = None
         for path in reversed(segments):
             last: int | None = None
-            for _, found in scan(path):
-                if isinstance(found, Entry):
-                    last = found.n
-                elif found.why == "torn_tail" and path == segments[-1]:
-                    os.truncate(path, found.offset)
-                    self.torn_bytes = len(found.content)
-                    log.warning("%s: cut %d bytes of a line whose write never ended", path, self.torn_bytes)
+            with suppress(FileNotFoundError):
+                for _, found in scan(path):
+                    if isinstance(found, Entry):
+                        last = found.n
+                    elif found.why == "torn_tail" and path == segments[-1]:
+                        torn = found
             if last is not None:
                 self.written = max(self.written, last + 1)
-                return
+                break
+        return torn
 
     def read(self, max_bytes: int) -> list[Entry]:
         """
@@ -154,9 +167,8 @@ class SessionLog:
     def _set_damage_aside(self, damage: Damage) -> bool:
         """Keep damaged bytes for a person; False if there is no room for them now."""
         log.error("%s: %d bytes at offset %d are damaged", damage.path, len(damage.content), damage.offset)
-        note = {"damage": damage.why, "segment": damage.path.name, "offset": damage.offset}
         try:
-            self._keep([_note(note, damage.content)])
+            self._keep([damage_note(damage)])
         except JournalFull as full:
             log.warning("%s", full)
             return False
@@ -177,7 +189,7 @@ class SessionLog:
             lost.remove(first, last)
         for first, last in lost:
             log.error("session %s: lines %d to %d are lost to damage on disk", self.session, first, last)
-            self._settle_refused(first, last, "journal_damaged")
+            self.lose(first, last)
 
     def settle(self, first_n: int, last_n: int) -> None:
         """Lines first_n..last_n were accepted by Firehose."""
@@ -193,6 +205,10 @@ class SessionLog:
         self._keep([_note({"n": entry.n, "reason": reason}, entry.line) for entry in entries])
         for entry in entries:
             self._settle_refused(entry.n, entry.n, reason)
+
+    def lose(self, first_n: int, last_n: int) -> None:
+        """These lines were counted and are on disk no more."""
+        self._settle_refused(first_n, last_n, "journal_damaged")
 
     def set_aside(self, n: int, reason: str, frame: bytes) -> None:
         """
@@ -217,6 +233,11 @@ class SessionLog:
                 if written != len(content):
                     file.truncate(before)
                     raise JournalFull(path=self.path, why=f"the disk took {written} of {len(content)} bytes")
+
+    def adopt(self, other: SessionLog) -> None:
+        """Take over what another copy of this session knows of its lines."""
+        self.written, self.settled, self.delivered = other.written, other.settled.copy(), other.delivered
+        self.refused, self.memory, self.memory_n = dict(other.refused), other.memory, other.memory_n
 
     def checkpoint(self) -> int:
         """
@@ -301,6 +322,11 @@ class SessionLog:
             path.unlink(missing_ok=True)
         if not (self.path / "refused.ndjson").exists():
             shutil.rmtree(self.path)
+
+
+def damage_note(damage: Damage) -> bytes:
+    """A line of refused.ndjson for damaged bytes: where they stood, and the bytes."""
+    return _note({"damage": damage.why, "segment": damage.path.name, "offset": damage.offset}, damage.content)
 
 
 def _note(note: dict[str, Any], content: bytes) -> bytes:

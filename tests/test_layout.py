@@ -44,6 +44,8 @@ PRODUCER_ROAD = (
     "link",
     "session_log",
     "journal",
+    "survey",
+    "salvage",
     "settings",
     "calling",
     "restclient",

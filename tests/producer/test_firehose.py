@@ -154,7 +154,7 @@ def test_a_missing_stream_is_named_with_what_to_check() -> None:
 def test_the_largest_batch_that_is_planned_is_taken() -> None:
     packs = [Pack(SESSION, n, n, 1, b"x" * 6_500 + b"\n") for n in range(600)]
     batch = packs[: plan_batch(packs)]
-    assert MAX_BATCH_BODY_BYTES - 10_000 < len(encode_body("s" * 64, batch)) <= MAX_BATCH_BODY_BYTES
+    assert MAX_BATCH_BODY_BYTES - 12_000 < len(encode_body("s" * 64, batch)) <= MAX_BATCH_BODY_BYTES
     with engine() as (server, _, url):
         with firehose_at(url) as firehose:
             assert all(answer.record_id for answer in firehose.put(batch))
@@ -395,6 +395,14 @@ def bare_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPa
 def test_a_missing_region_is_said_at_start(bare_aws: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - it clears the environment
     with pytest.raises(DeliveryUnprepared, match="AWS_REGION"):
         connect_firehose()
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_either_variable_says_the_region(bare_aws: pytest.MonkeyPatch, name: str) -> None:
+    bare_aws.setenv(name, "eu-central-1")
+    client = connect_firehose(access_key_id=KEY, secret_access_key=SECRET)
+    assert "eu-central-1" == client.meta.region_name
+    client.close()
 
 
 def test_a_profile_that_is_nowhere_is_said_at_start(bare_aws: pytest.MonkeyPatch) -> None:
