@@ -15,7 +15,7 @@ import binascii
 import math
 import re
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,8 @@ _SIMPLE: Mapping[str, pa.DataType] = {
     "binary": pa.binary(),
 }
 _BITS: Mapping[str, int] = {"tinyint": 8, "smallint": 16, "int": 32, "integer": 32, "bigint": 64}
+_DECIMAL_DIGITS = 38
+_WIDE = Context(prec=2 * _DECIMAL_DIGITS + 10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLIS_FROM = (
     10_000_000_000  # an epoch number this large counts milliseconds: as seconds it would lie beyond the year 2286
@@ -171,9 +173,13 @@ def _decimal(value: Any, kind: pa.DataType) -> Decimal:
     except InvalidOperation as error:
         raise ValueUnfit(f"{value!r} is no decimal") from error
     assert isinstance(kind, pa.Decimal128Type), "decimal types are 128 bits wide"
-    if not number.is_finite() or number.adjusted() >= kind.precision - kind.scale:
+    # Ten digits more than any decimal holds, so that rounding is exact; beyond them a number does not fit anyway.
+    if not number.is_finite() or number.adjusted() > _DECIMAL_DIGITS:
         raise ValueUnfit(f"{value!r} does not fit decimal({kind.precision},{kind.scale})")
-    return number.quantize(Decimal(1).scaleb(-kind.scale))
+    rounded = _WIDE.quantize(number, Decimal(1).scaleb(-kind.scale))
+    if rounded and rounded.adjusted() >= kind.precision - kind.scale:
+        raise ValueUnfit(f"{value!r} does not fit decimal({kind.precision},{kind.scale})")
+    return rounded
 
 
 def _date(value: Any) -> date:

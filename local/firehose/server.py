@@ -26,6 +26,7 @@ from local.firehose.guesses import Guesses
 from local.firehose.properties import Catalogue
 from local.firehose.runner import Hands, StreamBroken
 from local.firehose.service import FirehoseService
+from local.firehose.shapes import check_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -181,6 +182,8 @@ class FirehoseServer:
         call = self._calls.get(operation)
         if call is None:
             raise CallRefused("UnknownOperationException", f"The operation {operation} is not served here.")
+        if operation not in _PUTS:
+            check_request(operation, tree)
         return _response(200, call(tree))
 
 

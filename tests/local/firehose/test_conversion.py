@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.firehose.config import Column, Conversion, TableSchema
@@ -148,3 +148,34 @@ def test_text_is_utf8_in_the_file() -> None:
     assert converted.body is not None
     assert pa.string() == pq.read_schema(io.BytesIO(converted.body)).field("b").type
     assert "€" == _rows(converted)[0]["b"]
+
+
+_EVERY_TYPE = _conversion(
+    *[(f"c{at}", kind) for at, kind in enumerate(
+        ["string", "boolean", "tinyint", "int", "bigint", "float", "double", "decimal(2,1)", "decimal(38,18)", "timestamp", "date",
+         "binary", "array<int>", "map<string,decimal(3,2)>", "struct<a:timestamp,b:array<string>>"]
+    )]
+)  # fmt: skip
+_leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["", "9.96", "99.99", "1e30", "-1e-30", "123456789012345678901.5", "0001-01-01T00:00:00Z", "9999-12-31 23:59:59",
+                       "2026-11-23", "AAAA", "true", "Infinity", "7"])
+    | st.text(max_size=4)
+)  # fmt: skip
+_json_values = st.recursive(
+    _leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from([f"c{at}" for at in range(15)]), _json_values, max_size=3), max_size=4))
+def test_no_json_value_in_any_column_breaks_more_than_its_own_record(documents: list[dict[str, Any]]) -> None:
+    converted = convert_records([orjson.dumps(document) for document in documents], _EVERY_TYPE)
+    assert len(documents) == converted.rows_count + len(converted.failures)
+    if converted.body is not None:
+        assert converted.rows_count == pq.ParquetFile(io.BytesIO(converted.body)).metadata.num_rows
