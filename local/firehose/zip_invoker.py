@@ -132,6 +132,7 @@ class ZipInvoker:
             stderr=subprocess.PIPE,
             env=_environment(transform),
             cwd=self._folder.name,
+            start_new_session=True,  # Ctrl-C is for us: what is buffered still has to go through the transform
         )
         assert process.stderr is not None, "it was asked for"
         threading.Thread(target=self._log_lines, args=(process.stderr,), daemon=True).start()

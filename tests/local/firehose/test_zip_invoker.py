@@ -30,7 +30,8 @@ def echo(event, context):
 
 def look(event, context):
     return {"aws": sorted(name for name in os.environ if name.startswith("AWS_")), "mine": os.environ.get("MINE"),
-            "project": any(name.split(".")[0] == "local" for name in sys.modules), "path": sys.path}
+            "project": any(name.split(".")[0] == "local" for name in sys.modules), "path": sys.path,
+            "session": os.getsid(0) == os.getpid()}
 
 def fail(event, context):
     raise ValueError("broken")
@@ -76,6 +77,7 @@ def test_the_artefact_sees_its_environment_and_nothing_of_the_project(tmp_path: 
         seen["mine"],
         seen["project"],
     )
+    assert seen["session"], "Ctrl-C must not reach it"
     assert not any("site-packages" in place for place in seen["path"])
 
 
