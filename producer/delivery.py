@@ -77,6 +77,7 @@ class Delivery:
         call: Calls = call_in_thread,
     ) -> None:
         self.trouble = ""
+        self.settled_at = clock()  # when a pack was last delivered, or delivery began
         self._journal = journal
         self._firehose = firehose
         self._ledger = ledger
@@ -176,6 +177,9 @@ class Delivery:
                 self._note_ambiguous(batch)
                 return 0.0
             return self._settle(batch, answers)
+        except asyncio.CancelledError:
+            self._note_ambiguous(batch)
+            raise
         except AnswerMismatch as wrong:
             self._ledger.calls_failed["AnswerMismatch"] += 1
             self._note_ambiguous(batch)
@@ -252,6 +256,7 @@ class Delivery:
         lane = self._lane_of(pack)
         lane.deliver(pack)
         self._suspects.pop(pack, None)
+        self.settled_at = self._clock()
         ledger = self._ledger
         ledger.packs_delivered += 1
         ledger.bytes_delivered += len(pack.content)

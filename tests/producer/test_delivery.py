@@ -434,6 +434,22 @@ def test_drain_is_back_at_its_deadline_though_a_call_is_out(tmp_path: Path) -> N
     assert (10, 10) == (bench.journal.pending, bench.ledger.ambiguous_lines)
 
 
+def test_a_call_that_is_out_when_delivery_is_cancelled_is_ambiguous(tmp_path: Path) -> None:
+    async def scenario() -> Bench:
+        bench = Bench(tmp_path, FakeFirehose())
+        bench.out = asyncio.Event()
+        bench.append(10)
+        assert not await bench.drained(within_s=1.0)
+        assert bench.running is not None
+        bench.running.cancel()
+        await asyncio.gather(bench.running, return_exceptions=True)
+        bench.running = None
+        await bench.close()
+        return bench
+
+    assert 10 == run(scenario()).ledger.ambiguous_lines
+
+
 def test_drain_does_not_wait_out_a_back_off(tmp_path: Path) -> None:
     async def scenario() -> float:
         bench = Bench(tmp_path, FakeFirehose(["refused"] * 12))
