@@ -8,6 +8,7 @@ Refuses to know: where the stream is and what is behind it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import ssl
@@ -22,9 +23,10 @@ from ulid import ULID
 from cli.driving import drive, exit_code
 from cli.options import make_settings, settings_options
 from cli.receipts import describe_producer
-from cli.views import PlainView, choose_view
+from cli.views import choose_view
 from producer.errors import TicklakeError
 from producer.firehose import LateFirehose, connect_firehose
+from producer.health import HealthServer
 from producer.metrics import MinuteOfMetrics
 from producer.pipeline import Producer
 
@@ -34,12 +36,17 @@ if TYPE_CHECKING:
     from producer.settings import Settings
 
 
+log = logging.getLogger(__name__)
+
+
 @click.command("run")
 @settings_options()
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop by itself after so many minutes.")
 @click.option("--emf", is_flag=True, envvar="TICKLAKE_EMF", show_envvar=True,
               help="Print a line of metrics a minute, in CloudWatch's embedded metric format.")  # fmt: skip
-def command(minutes: float | None, *, emf: bool, **values: Any) -> None:
+@click.option("--health-port", type=click.IntRange(0, 65535), envvar="TICKLAKE_HEALTH_PORT", show_envvar=True,
+              help="Serve /healthz on this port of 127.0.0.1: 200 healthy or idle, 503 wedged.")  # fmt: skip
+def command(minutes: float | None, *, emf: bool, health_port: int | None, **values: Any) -> None:
     """
     Subscribe to Coinbase, journal every message, deliver packs of them to Firehose.
 
@@ -51,7 +58,7 @@ def command(minutes: float | None, *, emf: bool, **values: Any) -> None:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     settings = make_settings(values)
     try:
-        receipt = asyncio.run(_run(settings, minutes, emf=emf))
+        receipt = asyncio.run(_run(settings, minutes, emf=emf, health_port=health_port))
     except TicklakeError as error:
         raise click.ClickException(str(error)) from error
     for line in describe_producer(receipt):
@@ -59,17 +66,24 @@ def command(minutes: float | None, *, emf: bool, **values: Any) -> None:
     sys.exit(exit_code(receipt))
 
 
-async def _run(settings: Settings, minutes: float | None, *, emf: bool) -> Receipt:
+async def _run(settings: Settings, minutes: float | None, *, emf: bool, health_port: int | None) -> Receipt:
     producer = make_producer(settings, LateFirehose(connect_firehose, settings.stream))
-    with choose_view(producer, None, None) as view:
-        assert isinstance(view, PlainView)
-        telling = asyncio.create_task(_tell_metrics(producer)) if emf else None
-        try:
+    async with contextlib.AsyncExitStack() as beside:
+        if emf:
+            telling = asyncio.create_task(_tell_metrics(producer))
+            beside.push_async_callback(_end, telling)
+        if health_port is not None:
+            server = HealthServer(producer.health, port=health_port)
+            await server.start()
+            beside.push_async_callback(server.stop)
+            log.info("http://127.0.0.1:%d/healthz says how things stand", server.port)
+        with choose_view(producer, None, None) as view:
             return await drive(producer, view, stop_after_s=None if minutes is None else minutes * 60)
-        finally:
-            if telling is not None:
-                telling.cancel()
-                await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _tell_metrics(producer: Producer) -> None:

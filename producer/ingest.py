@@ -58,6 +58,7 @@ class Channel:
         self._ingest = ingest
         self._stall_s = stall_s
         self._settled_at = now
+        self._watched_at = now
 
     def opened(self, now: float) -> None:
         """The websocket is open, and asked for its products."""
@@ -86,6 +87,8 @@ class Channel:
 
     def lost(self, reason: GapReason, now: float) -> None:
         """The websocket ended; holes found at the products' next trades have this reason."""
+        if self.duty.state in {"live", "returning"}:
+            self._watched_at = now
         self.watch = None
         for product_id in self.products:
             self._ingest.intake.continuity.suspect(reason, product_id)
@@ -95,6 +98,14 @@ class Channel:
             self._ingest.testify_coverage(
                 self.coverage.on_watch("exchange_rest", self.products), self._ingest.receive_us
             )
+
+    def watched_at(self, now: float) -> float:
+        """When somebody last watched: now while the websocket is live, else when REST last answered, or when it was lost."""
+        return now if self.duty.state in {"live", "returning", "handing_back"} else self._watched_at
+
+    def watched(self, now: float) -> None:
+        """REST answered for one of the products."""
+        self._watched_at = now
 
     def fell_behind(self) -> None:
         """The disk held the reader up for so long that what the exchange drops now is our fault."""
@@ -231,6 +242,7 @@ class Ingest:
 
     def _use(self, ask: Ask, answer: RestAnswer, receive_us: int, now: float) -> None:
         if isinstance(ask, Poll):
+            self._channel_of[ask.product_id].watched(now)
             self._use_poll(ask.product_id, answer, receive_us)
             return
         trades = decode_trades(answer.body)

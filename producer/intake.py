@@ -114,6 +114,7 @@ class Intake:
             view.repeats += 1
             return
         view.ticks += 1
+        view.receive_us = receive_us
         if self.listener is not None:
             self.listener.new_trade(*ticker[:3])
         self.follow(step, ticker.trade_id, receive_us)

@@ -24,6 +24,7 @@ class ProductView:
     missing: int = 0
     healed: int = 0
     event_time: str = ""
+    receive_us: int = 0  # when the last new trade came, by our clock
 
 
 @dataclass(slots=True)

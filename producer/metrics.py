@@ -27,6 +27,23 @@ Unit = Literal["Count", "Bytes", "Percent", "Milliseconds"]
 
 
 @dataclass(frozen=True, slots=True)
+class FeedReading:
+    """
+    The feed side at one instant.
+
+    Units: `silent_s` is how long ago the last frame came, of the connection that has been silent longest (None: none is open);
+    `rest_budget` is how many requests could be made at once.
+    """
+
+    channels: int
+    channels_live: int
+    channels_polling: int
+    silent_s: float | None
+    holes_open: int
+    rest_budget: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """
     Where everything stands at one instant.
@@ -39,6 +56,8 @@ class Reading:
     journal_fill: float
     oldest_pending_age_us: int | None
     busiest: Use
+    feed: FeedReading
+    at_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,19 @@ METRICS: Final = (
            lambda now, _: now.receipt.ledger.bytes_billed),
     Metric("Reconnects", "Count", "connections to the exchange that were lost",
            lambda now, _: now.receipt.ledger.reconnects.total()),
+    Metric("Connected", "Percent", "websocket connections that are live, of those there should be",
+           lambda now, _: 100 * now.feed.channels_live / now.feed.channels if now.feed.channels else 0.0, counter=False),
+    Metric("Polling", "Count", "connections whose products are polled over REST instead",
+           lambda now, _: now.feed.channels_polling, counter=False),
+    Metric("FeedSilence", "Milliseconds", "how long ago the last frame came, on the connection silent longest",
+           lambda now, _: None if now.feed.silent_s is None else 1000 * now.feed.silent_s, counter=False),
+    Metric("RestRequests", "Count", "REST requests made", lambda now, _: now.receipt.ledger.rest.total()),
+    Metric("RestFailed", "Count", "REST requests without a usable answer",
+           lambda now, _: sum(count for status, count in now.receipt.ledger.rest.items() if status != "200")),
+    Metric("RestBudget", "Count", "REST requests that could be made at once", lambda now, _: now.feed.rest_budget, counter=False),
+    Metric("TradesHealed", "Count", "missing trades fetched from REST",
+           lambda now, _: sum(view.healed for view in now.receipt.ledger.products.values())),
+    Metric("HolesOpen", "Count", "holes not filled and not given up yet", lambda now, _: now.feed.holes_open, counter=False),
     Metric("Holes", "Count", "holes found in trade ids",
            lambda now, _: sum(view.holes for view in now.receipt.ledger.products.values())),
     Metric("TradesMissing", "Count", "trades known to have happened and not received, healed ones taken off",
@@ -99,7 +131,7 @@ METRICS: Final = (
            lambda now, _: abs(now.receipt.unbalanced), counter=False),
 )  # fmt: skip
 # Counted per product, as properties of the line.
-_OF_A_PRODUCT: Final = ("ticks", "repeats", "holes")
+_OF_A_PRODUCT: Final = ("ticks", "repeats", "holes", "healed")
 
 
 class MinuteOfMetrics:
@@ -128,6 +160,7 @@ class MinuteOfMetrics:
                 **values,
                 "refused": now.receipt.refused,
                 "calls_failed": dict(now.receipt.ledger.calls_failed),
+                "reconnects": dict(now.receipt.ledger.reconnects),
                 "products": self._products(now),
             }
         )
@@ -140,6 +173,6 @@ class MinuteOfMetrics:
             before = self._told_of.get(product_id, {})
             growth = {name: count - before.get(name, 0) for name, count in counts.items()}
             if any(growth.values()):
-                grown[product_id] = growth
+                grown[product_id] = {**growth, "last_trade_s": (now.at_us - view.receive_us) // 1_000_000}
             self._told_of[product_id] = counts
         return grown

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from producer.delivery import Delivery
 from producer.errors import JournalFull
+from producer.health import HealthFacts, HealthReport, judge
 from producer.ingest import Ingest
 from producer.inherit import inherit_continuity
 from producer.intake import Intake
@@ -88,6 +89,8 @@ class Producer:
         )
         self._stop = asyncio.Event()
         self._why = ""
+        self._began_at = time.monotonic()
+        self._line_at = 0.0
 
     async def run(self) -> Receipt:
         """Feed and deliver until `stop`; then drain within the deadline. Raises nothing for what peers do."""
@@ -146,12 +149,33 @@ class Producer:
 
     def reading(self) -> Reading:
         """Where everything stands now, for metrics; the busiest second is the busiest since the reading before."""
-        oldest = self.delivery.oldest_pending()
+        oldest, at_us = self.delivery.oldest_pending(), time.time_ns() // 1000
         return Reading(
             receipt=self.receipt(),
             journal_fill=self.journal.fill,
-            oldest_pending_age_us=None if oldest is None else time.time_ns() // 1000 - receive_us_of(oldest),
+            oldest_pending_age_us=None if oldest is None else at_us - receive_us_of(oldest),
             busiest=self.ledger.quota.take_recent(),
+            feed=self.sources.reading(time.monotonic()),
+            at_us=at_us,
+        )
+
+    def health(self) -> HealthReport:
+        """Healthy, idle or wedged, and why."""
+        now, at_us, oldest = time.monotonic(), time.time_ns() // 1000, self.delivery.oldest_pending()
+        feed = self.sources.reading(now)
+        seen_us = max((view.receive_us for view in self.ledger.products.values()), default=0)
+        return judge(
+            HealthFacts(
+                uptime_s=now - self._began_at,
+                connected=feed.channels_live > 0,
+                fallback=feed.channels_polling > 0,
+                unwatched_s=self.sources.unwatched_s(now),
+                heartbeat_s=feed.silent_s,
+                tick_s=(at_us - seen_us) / 1e6 if seen_us else None,
+                line_s=now - self._line_at if self._line_at else None,
+                oldest_pending_s=None if oldest is None else (at_us - receive_us_of(oldest)) / 1e6,
+                delivered_s=now - self.delivery.settled_at,
+            )
         )
 
     def _closing(self) -> dict[str, Any]:
@@ -191,6 +215,7 @@ class Producer:
             self.ledger.lines_not_written += 1
             return False
         self.ledger.lines[kind] += 1
+        self._line_at = time.monotonic()
         return True
 
     def _set_aside(self, reason: str, frame: bytes) -> None:

@@ -20,6 +20,7 @@ from producer.calling import call_in_thread
 from producer.errors import BodyUnreadable, FeedRefused
 from producer.feed import Feed
 from producer.link import Link
+from producer.metrics import FeedReading
 from producer.pacing import Backoff
 from producer.products import SubscribePlan, is_wildcard, parse_shard, plan_products, shard_products, spread
 from producer.ratelimit import Bucket
@@ -60,6 +61,7 @@ class Sources:
         self._rest = RestClient(settings.rest_url, tls=tls)
         self._connects = Bucket(rate_per_s=CONNECTS_PER_S, burst=4)
         self._stopping = asyncio.Event()
+        self._began_at = time.monotonic()
 
     @property
     def state(self) -> str:
@@ -72,6 +74,24 @@ class Sources:
         count = "" if len(self.feeds) == 1 else f" ({live} of {len(self.feeds)} live)"
         polling = " polling REST" if any(channel.polling for channel in self._ingest.channels) else ""
         return f"{worst.state}{count}{polling} {worst.why}".strip()
+
+    def reading(self, now: float) -> FeedReading:
+        """The feed side as it stands. Clock: monotonic seconds."""
+        silences = [now - feed.link.last_frame_at for feed in self.feeds if feed.link.last_frame_at is not None]
+        return FeedReading(
+            channels=len(self.feeds),
+            channels_live=sum(feed.link.state == "live" for feed in self.feeds),
+            channels_polling=sum(channel.polling for channel in self._ingest.channels),
+            silent_s=max(silences, default=None),
+            holes_open=len(self._ingest.intake.continuity.open_holes()),
+            rest_budget=self._ingest.desk.budget,
+        )
+
+    def unwatched_s(self, now: float) -> float:
+        """How long neither a websocket was live nor REST answered, by the channel that is worst off."""
+        if not self.feeds:
+            return now - self._began_at
+        return max(now - channel.watched_at(now) for channel in self._ingest.channels)
 
     async def run(self) -> None:
         """

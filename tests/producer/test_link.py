@@ -103,7 +103,6 @@ def test_products_that_an_acknowledgement_leaves_out_are_asked_for_again() -> No
     link, _ = make()
     link.opened(0.0)
     link.frame(ack("A-B", "C-D"), 1, 0.1)
-    assert "subscribing" == link.state
     assert [] == asked(link.remind(1, ACK_S - 1))
     assert [["E-F"]] == asked(link.remind(1, ACK_S + 1))
     assert "live" == link.state

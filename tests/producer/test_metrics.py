@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from producer.ledger import Ledger, Receipt
-from producer.metrics import METRICS, NAMESPACE, MinuteOfMetrics, Reading
+from producer.metrics import METRICS, NAMESPACE, FeedReading, MinuteOfMetrics, Reading
 from producer.quota import Use
 from producer.settings import Settings
 
@@ -25,7 +25,14 @@ def reading(ledger: Ledger, *, age_us: int | None = None, busiest: Use | None = 
         backlog_pending=0,
         ledger=ledger,
     )
-    return Reading(receipt=receipt, journal_fill=0.25, oldest_pending_age_us=age_us, busiest=busiest or Use())
+    return Reading(
+        receipt=receipt,
+        journal_fill=0.25,
+        oldest_pending_age_us=age_us,
+        busiest=busiest or Use(),
+        feed=FeedReading(channels=4, channels_live=3, channels_polling=1, silent_s=2.5, holes_open=2, rest_budget=7.0),
+        at_us=0,
+    )
 
 
 def told(minute: MinuteOfMetrics, now: Reading) -> dict[str, Any]:
@@ -103,7 +110,7 @@ def test_products_are_told_minute_by_minute_and_reasons_by_name() -> None:
     second = told(minute, reading(ledger))
     third = told(minute, reading(ledger))
 
-    assert {"BTC-USD": {"ticks": 5, "repeats": 0, "holes": 0}} == first["products"]
+    assert {"BTC-USD": {"ticks": 5, "repeats": 0, "holes": 0, "healed": 0, "last_trade_s": 0}} == first["products"]
     assert {"line_too_long": 1} == first["refused"]
     assert {"BTC-USD": 2, "ETH-USD": 0} == {name: each["ticks"] for name, each in second["products"].items()}
     assert {"SlowDown": 1} == second["calls_failed"]
