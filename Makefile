@@ -43,6 +43,9 @@ chaos: $(STAMPS)/test  ## the long fault runs
 bench: $(STAMPS)/test  ## ratios against bare libraries, measured in one run (benchmarks/README.md)
 	$(BIN)/python -m benchmarks
 
+soak: $(STAMPS)/test  ## an hour at fifty times the market's pace: is memory flat, is anything lost (docs/soak.md)
+	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
+
 lock:  ## write requirements/*.lock anew from pyproject.toml (needs `uv`, the only step that does)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --extra local \
 		pyproject.toml requirements/build.in -o requirements/run.lock --custom-compile-command 'make lock'
