@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +148,12 @@ class _Run:
                 values |= {"ws_url": exchange.ws_url, "rest_url": exchange.rest_url}
             settings = make_settings(values)
             stream = self._stream(settings.stream)
-            server = FirehoseServer(streams=[stream], store=FolderStore(self.lake), invoker=InProcessInvoker())
+            server = FirehoseServer(
+                streams=[stream],
+                store=FolderStore(self.lake),
+                invoker=InProcessInvoker(),
+                seed=random.SystemRandom().getrandbits(64),  # names of objects: two runs may share a lake and a second
+            )
             endpoint = firehose_loop.call(server.start())
             self._announce(settings, stream)
             ended = (
