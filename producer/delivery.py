@@ -103,7 +103,7 @@ class Delivery:
         """Deliver until `stop`; lines wait in packs up to the linger time."""
         try:
             while not self._stop.is_set():
-                batch = self._next_batch()
+                batch = await self._next_batch()
                 wait_s = await self._send(batch) if batch else self._idle_s()
                 if self._clock() - self._written_at >= WRITE_DOWN_S:
                     self.write_down()
@@ -152,13 +152,18 @@ class Delivery:
         """This session's, then those left behind, newest first."""
         return [self._live, *reversed(self._old)]
 
-    def _next_batch(self) -> list[Pack]:
-        """The packs of the next call: half for this session, half for the oldest one left behind that can be read."""
+    async def _advance(self, lane: Lane, *, flush: bool) -> None:
         now = self._clock()
+        while lane.read_ahead(now):  # noqa: ASYNC110 - it waits for nothing, it only lets others go first
+            await asyncio.sleep(0)
+        lane.plan(now, flush=flush)
+
+    async def _next_batch(self) -> list[Pack]:
+        """The packs of the next call: half for this session, half for the oldest one left behind that can be read."""
         lanes = [self._live]
-        self._live.advance(now, flush=self._flush)
+        await self._advance(self._live, flush=self._flush)
         for lane in self._old:
-            lane.advance(now, flush=True)
+            await self._advance(lane, flush=True)
             if lane.packs:
                 lanes.append(lane)
                 break

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from producer.errors import JournalFull
 from producer.journal import Journal
-from producer.lane import WINDOW_BYTES, Lane, share
+from producer.lane import STEP_BYTES, WINDOW_BYTES, Lane, share
 from producer.line import LineEncoder, n_of
 from producer.packing import Pack
 
@@ -27,31 +27,44 @@ def lane_with(path: Path, count: int, *, filler: int = 500, linger_s: float = 0.
     return journal, Lane(journal.live, linger_s=linger_s)
 
 
+def advance(lane: Lane) -> None:
+    while lane.read_ahead(0.0):
+        pass
+    lane.plan(0.0, flush=True)
+
+
 def pack_of(name: str, first_n: int, size_bytes: int = 30) -> Pack:
     return Pack(name, first_n, first_n, 1, b"x" * size_bytes)
 
 
 def test_what_a_lane_holds_is_bounded_and_it_reads_on_from_half(tmp_path: Path) -> None:
     journal, lane = lane_with(tmp_path, 20_000)
-    lane.advance(0.0, flush=True)
+    advance(lane)
     held = sum(len(pack.content) for pack in lane.packs)
     assert WINDOW_BYTES <= held < WINDOW_BYTES * 1.01
     for pack in lane.packs[: len(lane.packs) // 3]:
         lane.deliver(pack)
-    lane.advance(0.0, flush=True)
+    advance(lane)
     assert held * 3 // 4 > sum(len(pack.content) for pack in lane.packs)
     for pack in lane.packs[: len(lane.packs) // 2]:
         lane.deliver(pack)
-    lane.advance(0.0, flush=True)
+    advance(lane)
 
     assert WINDOW_BYTES <= sum(len(pack.content) for pack in lane.packs) < WINDOW_BYTES * 1.01
     journal.close()
 
 
+def test_one_step_is_short(tmp_path: Path) -> None:
+    _, lane = lane_with(tmp_path, 20_000)
+    assert lane.read_ahead(0.0)
+
+    assert STEP_BYTES <= lane._held_bytes < STEP_BYTES * 1.01
+
+
 def test_a_lane_that_is_emptied_holds_nothing(tmp_path: Path) -> None:
     journal, lane = lane_with(tmp_path, 3000)
     for _ in range(3):  # a drift of a byte a line would show
-        lane.advance(0.0, flush=True)
+        advance(lane)
         for pack in lane.packs:
             lane.deliver(pack)
 
@@ -61,7 +74,7 @@ def test_a_lane_that_is_emptied_holds_nothing(tmp_path: Path) -> None:
 
 def test_packs_sent_again_go_first_in_their_order(tmp_path: Path) -> None:
     _, lane = lane_with(tmp_path, 3000)
-    lane.advance(0.0, flush=True)
+    advance(lane)
     first, second, third, *rest = lane.packs
     lane.send_again([third, first])
     assert [first, third, second, *rest] == lane.packs
@@ -75,7 +88,7 @@ def test_packs_sent_again_go_first_in_their_order(tmp_path: Path) -> None:
 
 def test_a_pack_refused_without_room_to_keep_it_stays(tmp_path: Path) -> None:
     journal, lane = lane_with(tmp_path, 600)
-    lane.advance(0.0, flush=True)
+    advance(lane)
     pack = lane.packs[0]
     (journal.live.path / "refused.ndjson").symlink_to("/dev/full")
     with pytest.raises(JournalFull, match="No space left"):
@@ -94,11 +107,11 @@ def test_a_long_line_without_room_to_keep_it_waits_and_is_said_once(
     journal, lane = lane_with(tmp_path, 1, filler=1_030_000)
     (journal.live.path / "refused.ndjson").symlink_to("/dev/full")
     for _ in range(3):
-        lane.advance(0.0, flush=True)
+        advance(lane)
     assert 1 == len(caplog.records)
     assert "No space left" in lane.blocked
     (journal.live.path / "refused.ndjson").unlink()
-    lane.advance(0.0, flush=True)
+    advance(lane)
 
     assert {"line_too_long": 1} == journal.live.refused
     assert 0 == lane._held_bytes
