@@ -18,6 +18,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra import PIPELINE_TEMPLATE
 from local.exchange.server import ExchangeServer
@@ -25,21 +26,27 @@ from local.hosting import HostedLoop
 from local.lake import claim_lake, open_lake
 from local.sql import query_from_sql, run_query
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sized
+
 PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
 SAMPLE_S = 10.0
 
 
 def program(*args: object) -> list[str]:
+    """The console program of this checkout."""
     return [sys.executable, "-c", "from cli.main import main; main()", *map(str, args)]
 
 
 def resident_mib(pid: int) -> float:
+    """A process's resident memory, as Linux tells it."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0.0
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run the soak; 0 if nothing was lost."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--speed", type=float, default=50.0, help="how many times as busy as the market")
@@ -105,7 +112,8 @@ async def run(exchange: ExchangeServer, lake: Path, folder: Path, minutes: float
     return samples
 
 
-def report(lake: Path, samples: list[float], sent: dict[str, object], options: argparse.Namespace) -> int:
+def report(lake: Path, samples: list[float], sent: Mapping[str, Sized], options: argparse.Namespace) -> int:
+    """Print what the lake holds against what was sent; 0 if nothing is missing."""
     with open_lake(lake) as opened:
         sql = "SELECT product_id, count(*), min(trade_id), max(trade_id) FROM ticks GROUP BY product_id ORDER BY product_id"
         rows = run_query(opened, query_from_sql(sql), {}).rows
@@ -115,7 +123,7 @@ def report(lake: Path, samples: list[float], sent: dict[str, object], options: a
         lost += missing
         print(
             f"{product_id}: {count:,} trades, ids {first} to {last}, {missing:,} missing; the exchange sent {len(sent[product_id]):,}"
-        )  # type: ignore[arg-type]
+        )
     settled = samples[len(samples) // 4 :] or samples
     print(
         f"{options.minutes:g} minutes at {options.speed:g} times the market's pace: {sum(row[1] for row in rows):,} trades, "

@@ -71,6 +71,6 @@ def decode_speed(text: str) -> float | None:
         speed = float(text)
     except ValueError:
         speed = 0.0
-    if speed <= 0:
+    if not 0 < speed < float("inf"):
         raise click.UsageError(f"--speed {text!r} cannot work: say a number above 0, or max.")
     return speed

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from local.firehose.server import Invoker
 
 _ACCOUNT: Final = "000000000000"
-# For template parameters that nothing here depends on: names, numbers, keys.
-_STANDINS: Final = ("local", "1", f"arn:aws:kms:us-east-1:{_ACCOUNT}:key/local", "arn:aws:s3:::local")
 
 
 @click.command("firehose")
@@ -137,7 +135,7 @@ def _read_template(given: Mapping[str, Any]) -> Template | None:
     if any(not sign for _, sign, _ in pairs):
         raise click.UsageError("--set wants NAME=VALUE.")
     parameters = {name: value for name, _, value in pairs}
-    standins = plan_standins(given["template"], parameters, _STANDINS)
+    standins = plan_standins(given["template"], parameters)
     for name, value in standins.items():
         click.echo(f"{name}={value} stands in for a parameter that has no default (--set {name}=… gives another)")
     around = replace(Surroundings(), region=given["region"], account=_ACCOUNT)

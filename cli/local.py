@@ -39,7 +39,7 @@ from local.firehose.invoker import InProcessInvoker
 from local.firehose.lambda_log import LambdaLog
 from local.firehose.server import FirehoseServer
 from local.firehose.store import FolderStore
-from local.firehose.template import read_template
+from local.firehose.template import plan_standins, read_template
 from local.hosting import HostedLoop
 from local.lake import LakeError, open_lake
 from local.sql import load_query, run_query
@@ -58,13 +58,6 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 6  # products named in the first line
 _CANDLES: Final = 5  # how many minutes of each product the closing answer shows
-# What the template's parameters without a default are here; only names, for no bucket or key is behind them.
-_STANDINS: Final = {
-    "LakeBucketName": "lake",
-    "LakeKeyArn": "arn:aws:kms:us-east-1:000000000000:key/local",
-    "CodeBucketName": "code",
-    "TransformCodeKey": "local",
-}
 
 
 @click.command("local")
@@ -189,7 +182,8 @@ class _Run:
         return Settings().products
 
     def _stream(self, name: str) -> StreamConfig:
-        template = read_template(PIPELINE_TEMPLATE, parameters={"StreamName": name}, standins=_STANDINS)
+        given = {"StreamName": name}
+        template = read_template(PIPELINE_TEMPLATE, parameters=given, standins=plan_standins(PIPELINE_TEMPLATE, given))
         stream = template.stream(name)
         if not self.buffer_s:
             return stream

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 _STREAM: Final = "ticklake"
 _STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")  # PutRecordBatch, API reference
-_STANDINS: Final = ("local", "1", "arn:aws:kms:us-east-1:000000000000:key/local")
 # Calls in a row that got nothing through before the rest is left for another time; with full jitter about a minute.
 _PATIENCE_CALLS: Final = 8
 EXIT_NOT_ALL_SENT: Final = 3
@@ -104,7 +103,7 @@ def _firehose(lake: Path, stream: str | None) -> Iterator[Firehose]:
         yield Firehose(connect_firehose(), stream)
         return
     parameters = {"StreamName": _STREAM}
-    standins = plan_standins(PIPELINE_TEMPLATE, parameters, _STANDINS)
+    standins = plan_standins(PIPELINE_TEMPLATE, parameters)
     config = read_template(PIPELINE_TEMPLATE, parameters=parameters, standins=standins).stream(_STREAM)
     with HostedLoop("firehose") as loop:
         # Names of objects come from the seed: another one for each run, so that no run writes over another's.

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+# For template parameters that nothing here depends on: names, numbers, ARNs.
+_ACCOUNT = Surroundings().account
+STANDINS = (
+    "local",
+    "1",
+    f"arn:aws:kms:us-east-1:{_ACCOUNT}:key/local",
+    f"arn:aws:sns:us-east-1:{_ACCOUNT}:local",
+    "arn:aws:s3:::local",
+)
 _LAMBDA_TIMEOUT_S, _LAMBDA_MEMORY_MIB = 3, 128  # AWS::Lambda::Function: defaults
 
 
@@ -59,8 +68,8 @@ def read_template(
     )
 
 
-def plan_standins(path: Path, given: Mapping[str, str], candidates: Sequence[str]) -> Mapping[str, str]:
-    """For each parameter that has neither a default nor a given value, the first candidate that its own rules allow."""
+def plan_standins(path: Path, given: Mapping[str, str], candidates: Sequence[str] = STANDINS) -> Mapping[str, str]:
+    """For each parameter that has neither a default nor a given value, the first stand-in that its own rules allow."""
     declared = parse_template(path.read_text(encoding="utf-8"), template=path.name).get("Parameters") or {}
     missing = {name: rules for name, rules in declared.items() if name not in given and "Default" not in rules}
     found = {name: [value for value in candidates if _fits(name, value, rules)] for name, rules in missing.items()}

@@ -1,0 +1,131 @@
+"""`ticklake run` as a process: signals, exit codes, the receipt; against the simulated exchange and the local engine in this process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra import PIPELINE_TEMPLATE
+from local.exchange.server import ExchangeServer
+from local.firehose.invoker import InProcessInvoker
+from local.firehose.server import FirehoseServer
+from local.firehose.store import MemoryStore
+from local.firehose.template import plan_standins, read_template
+from local.hosting import HostedLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def firehose() -> Iterator[str]:
+    with HostedLoop("firehose") as loop:
+        template = read_template(PIPELINE_TEMPLATE, standins=plan_standins(PIPELINE_TEMPLATE, {}))
+        server = FirehoseServer(streams=template.streams, store=MemoryStore(), invoker=InProcessInvoker())
+        yield loop.call(server.start())
+        loop.call(server.stop(flush=False))
+
+
+@contextmanager
+def run(endpoint: str, journal: Path, *args: str) -> Iterator[subprocess.Popen[str]]:
+    with HostedLoop("exchange") as loop:
+        exchange = ExchangeServer(products=["BTC-USD"], speed=10.0, deflate=False)
+        loop.call(exchange.start())
+        with subprocess.Popen(
+            [
+                *(sys.executable, "-u", "-c", "from cli.main import main; main()", "run", "--products", "BTC-USD"),
+                *("--ws-url", exchange.ws_url, "--rest-url", exchange.rest_url, "--journal", str(journal)),
+                *("--linger-s", "0.2", *args),
+            ],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={
+                **os.environ,
+                "AWS_ENDPOINT_URL_FIREHOSE": endpoint,
+                "AWS_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "hidden-secret",
+            },
+        ) as process:
+            yield process
+            process.kill()
+        loop.call(exchange.stop())
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> str:
+    assert process.stdout is not None
+    text = ""
+    for line in process.stdout:
+        text += line
+        if re.search(pattern, line):
+            return text
+    raise AssertionError(f"{pattern} was never said:\n{text}")
+
+
+def rest_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.read()
+
+
+def test_sigterm_delivers_what_is_pending_prints_the_receipt_and_exits_0(tmp_path: Path) -> None:
+    with firehose() as endpoint, run(endpoint, tmp_path / "journal") as process:
+        read_until(process, r"sent [1-9]")
+        process.send_signal(signal.SIGTERM)
+        text = rest_of(process)
+
+        assert 0 == process.wait(30)
+    assert "   balanced" in text
+    assert "+ 0 pending + 0 refused" in text
+    assert "hidden-secret" not in text
+
+
+def test_with_firehose_away_lines_stay_pending_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    with run("http://127.0.0.1:9", tmp_path / "journal", "--drain-s", "0.5") as process:
+        read_until(process, r"journal pending [1-9]\d")
+        process.send_signal(signal.SIGINT)
+        text = rest_of(process)
+
+        assert 3 == process.wait(30)
+    assert re.search(r" = 0 delivered \+ [1-9][\d,]* pending", text)
+    with firehose() as endpoint, run(endpoint, tmp_path / "journal") as process:
+        read_until(process, r"sent [1-9]")
+        process.send_signal(signal.SIGTERM)
+        text = rest_of(process)
+
+        assert 0 == process.wait(30)
+    assert re.search(r"earlier +[1-9][\d,]* lines of earlier sessions delivered, 0 pending", text)
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    with run("http://127.0.0.1:9", tmp_path / "journal", "--drain-s", "600") as process:
+        read_until(process, r"journal pending [1-9]\d")
+        process.send_signal(signal.SIGTERM)
+        read_until(process, "stopping")
+        process.send_signal(signal.SIGTERM)
+
+        assert 130 == process.wait(30)
+    assert list((tmp_path / "journal").rglob("*.seg"))
+
+
+def test_health_is_served_and_metrics_are_printed(tmp_path: Path) -> None:
+    with firehose() as endpoint, run(endpoint, tmp_path / "journal", "--health-port", "0", "--emf") as process:
+        text = read_until(process, r"/healthz says") + read_until(process, r"sent [1-9]")
+        url = re.search(r"http://127\.0\.0\.1:\d+/healthz", text)
+        assert url is not None
+        with urllib.request.urlopen(url[0], timeout=10) as answer:
+            assert '"state":"healthy"' in answer.read().decode().replace(" ", "")
+        process.send_signal(signal.SIGTERM)
+
+        assert '"CloudWatchMetrics"' in rest_of(process)
+        assert 0 == process.wait(30)
