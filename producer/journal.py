@@ -37,8 +37,9 @@ log = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 64 * 1024 * 1024  # one file to delete once settled; a slow drain frees the disk as it goes
 MAX_BYTES: Final = 8 * 1024**3  # at 14 ticks/s of 570 bytes: eleven days without Firehose
-# A bounded journal is freed segment by segment: it needs several, or being full would last for ever.
+# A journal is freed segment by segment: a small bound or a small disk needs several, or being full would last until all is settled.
 SEGMENTS_AT_LEAST: Final = 16
+SEGMENT_BYTES_AT_LEAST: Final = 64 * 1024
 # A checkpoint of 500 products and some sessions is under 200 KB; it must find room on a disk that lines have filled.
 RESERVE_BYTES: Final = 1024 * 1024
 
@@ -65,7 +66,8 @@ class Journal:
         self.session = session
         self._fsync = fsync
         self._max_bytes = max_bytes
-        self._segment_bytes = min(segment_bytes, max_bytes // SEGMENTS_AT_LEAST)
+        self._most_segment_bytes = min(segment_bytes, max_bytes // SEGMENTS_AT_LEAST)
+        self._segment_bytes = self._most_segment_bytes
         path.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(path, f"session {session}")
         self.backlog = _open_backlog(path)
@@ -146,6 +148,8 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd, self._size = fd, 0
+        room = max(SEGMENT_BYTES_AT_LEAST, _free_bytes(path.parent) // SEGMENTS_AT_LEAST)
+        self._segment_bytes = min(self._most_segment_bytes, room)
         self._write(encode_header(self.session))
 
     def descriptors_to_sync(self) -> list[int]:
@@ -229,6 +233,11 @@ class Journal:
                     sync_and_close(descriptor)
             os.close(self._fd)
         os.close(self._lock)
+
+
+def _free_bytes(path: Path) -> int:
+    state = os.statvfs(path)
+    return state.f_bavail * state.f_frsize
 
 
 def _sync_folder(path: Path) -> None:
