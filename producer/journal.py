@@ -177,6 +177,8 @@ class Journal:
             self._reserve.unlink(missing_ok=True)
             self._write_checkpoints()
         self._dirty = True
+        if self._fsync == "always":
+            self._sync_checkpoint()
         if self._full and self._size and not self.live.pending:
             self._start_afresh()
         self._hold_reserve()
@@ -184,6 +186,10 @@ class Journal:
     def _write_checkpoints(self) -> None:
         for each in (self.live, *self.backlog):
             self._held_bytes -= each.checkpoint()
+
+    def _sync_checkpoint(self) -> None:
+        for descriptor in self.live.checkpoint_descriptor():
+            sync_and_close(descriptor)
 
     def _start_afresh(self) -> None:
         """The segment being written holds nothing but settled lines while there is no room: leave it, so that it can go."""
@@ -229,8 +235,7 @@ class Journal:
         if self._fd >= 0:
             if self._fsync != "never":
                 os.fsync(self._fd)
-                for descriptor in self.live.checkpoint_descriptor():
-                    sync_and_close(descriptor)
+                self._sync_checkpoint()
             os.close(self._fd)
         os.close(self._lock)
 

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
-from cli.journal import EXIT_DAMAGED
+from cli.journal import EXIT_DAMAGED, command
 from cli.main import main
 from infra import PIPELINE_TEMPLATE
 from local.firehose.faults import Faults, parse_fault
@@ -23,7 +25,6 @@ from producer.line import LineEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -189,6 +190,23 @@ def test_drain_that_cannot_deliver_in_time_says_so_with_code_3(tmp_path: Path, s
     stream.faults.put_in_force([])
     assert 0 == run("drain", "--journal", tmp_path).exit_code
     assert isinstance(stream.faults, Faults)
+
+
+def test_each_test_that_the_documentation_names_exists() -> None:
+    root = Path(__file__).parents[2]
+    named = re.findall(r"`(\w+/test_\w+\.py)(?:::(\w+))?`", (root / "docs" / "journal.md").read_text())
+    missing = [(path, name) for path, name in named if f"def {name}" not in (root / "tests" / path).read_text()]
+
+    assert len(named) > 10
+    assert missing == []
+
+
+def test_each_command_and_each_of_its_options_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "journal.md").read_text()
+    group: Any = command
+    options = {option for each in group.commands.values() for param in each.params for option in param.opts}
+
+    assert [] == [name for name in (*group.commands, *options) if name not in text]
 
 
 def test_a_wrong_stream_name_is_a_usage_error(tmp_path: Path) -> None:
