@@ -1,7 +1,8 @@
 """
-The promise between the programs, as data: JSON Schemas of frames, line and row, and the closed sets of reasons.
+The promise between the programs: JSON Schemas of frames, line and row, the closed sets of reasons, and the one reading of them.
 
-Laws: nothing here decides anything; a program that needs a rule reads it from a file of this folder.
+Road order: reasons, objects, validation, rules, columns, messages; beside it pattern and ticker, which recognise the common ticker.
+Laws: whether a message is good is decided here and nowhere else, so that programs which may not import each other agree; pure.
 Refuses to know: who reads it. dictionary.md explains every field; examples/ must pass or must fail, as their names say.
 """
 

@@ -12,8 +12,8 @@ import json
 
 import pybase64
 
+from contract.reasons import LineRefused
 from transform_lambda.decode import decode_line
-from transform_lambda.reasons import LineRefused
 from transform_lambda.row import build_row
 
 

@@ -18,9 +18,8 @@ from pybase64 import b64decode, b64encode_as_string
 
 from transform_lambda.decode import read_name
 from transform_lambda.partition import partition_keys, read_arrival_us
-from transform_lambda.reasons import Refusal
 from transform_lambda.record import transform_records
-from transform_lambda.verdict import ANSWER_LIMIT_BYTES, Accepted, Refused
+from transform_lambda.verdict import ANSWER_LIMIT_BYTES, Accepted, Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

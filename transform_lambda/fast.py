@@ -1,8 +1,7 @@
 """
 The common line, recognised without parsing it: a ticker frame in Coinbase's own field order inside our envelope.
 
-One regular expression, generated from the contract's schemas and from the table that the slow way builds rows by, matches a whole line
-and cuts it into pieces; the row is those pieces again with times and names exchanged. So a line costs about what JSON-parsing it would.
+One regular expression, the contract's pattern of a ticker inside one of the envelope, matches a whole line and cuts it into pieces; the row is those pieces again with times and names exchanged. So a line costs about what JSON-parsing it would.
 
 Laws: the slow way (decode, rules, row) is the authority. What is accepted here gets byte for byte the row it would get there (tests
 compare them over mutated lines); what is not recognised goes there; nothing is ever refused here. Nothing with an escape, a space, a
@@ -14,77 +13,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from contract import load_schema
-from transform_lambda.partition import REPAIRS, decide_common_hour, partition_keys
-from transform_lambda.reasons import LineRefused
-from transform_lambda.row import COLUMNS, Row
-from transform_lambda.rules import (
-    MAX_FRACTION_DIGITS,
-    MAX_INTEGER_DIGITS,
-    SECOND_US,
-    check_number,
-    check_price,
-    second_of_text,
+from contract.pattern import (
+    MICROS,
+    SECOND,
+    integer_pattern,
+    is_book_in_order,
+    second_of,
+    text_pattern,
+    ticker_pattern,
 )
+from contract.reasons import LineRefused
+from contract.rules import SECOND_US
+from transform_lambda.partition import REPAIRS, decide_common_hour, partition_keys
+from transform_lambda.row import Row
 from transform_lambda.verdict import Accepted
 
-_OPTIONAL: Final = frozenset({"best_bid_size", "best_ask_size"})  # frames from before 2022 have none
 _MEMO_LIMIT: Final = 4096  # an event spans seconds to minutes; the memo is for those, not for ever
-
-_INTEGER_PART: Final = rf"(?:0|[1-9][0-9]{{0,{MAX_INTEGER_DIGITS - 1}}}+)"
-_FRACTION_PART: Final = rf"(?:\.[0-9]{{1,{MAX_FRACTION_DIGITS}}}+)?+"
-_ABOVE_ZERO: Final = r'(?!0(?:\.0++)?+")'
-_SECOND: Final = r".{19}"  # whether it is a second, and which, the memos below say
-_SECOND_SHAPE: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
-_MICROS: Final = r"\.([0-9]{6})Z"
-
-
-def _text(schema: dict[str, Any]) -> str:
-    """A string in its quotes as the schema says. Its quantifiers are made possessive: a quote follows, so no shorter match can help."""
-    bound = rf'(?=[^"]{{0,{schema["maxLength"]}}}")' if "maxLength" in schema else ""
-    pattern = re.sub(r"(\{\d+,\d+\}|\)\+)", r"\1+", schema["pattern"].removeprefix("^").removesuffix("$"))
-    return f'"{bound}{pattern}"'
-
-
-def _integer(schema: dict[str, Any]) -> str:
-    """An integer of so few digits that none is beyond the schema's maximum."""
-    above_zero = rf"[1-9][0-9]{{0,{len(str(schema['maximum'])) - 2}}}+"
-    return above_zero if schema["minimum"] else f"(?:0|{above_zero})"
-
-
-def _member(column: str, field: str, rule: object) -> str:
-    """One member of the frame that the row writes alike, with the comma before it."""
-    schema = load_schema("frames/ticker")
-    definition = schema["properties"][field]["$ref"].rpartition("/")[2]
-    if field in {"best_bid", "best_ask"}:
-        value = f'"(({_INTEGER_PART}){_FRACTION_PART})"'
-    elif rule is check_price:
-        value = f'"{_ABOVE_ZERO}{_INTEGER_PART}{_FRACTION_PART}"'
-    elif rule is check_number:
-        value = f'"{_INTEGER_PART}{_FRACTION_PART}"'
-    else:
-        value = {"product_id": _text, "count": _integer, "trade_id": _integer}[definition](
-            schema["definitions"][definition]
-        )
-    return f'(?:,"{column}":{value})?+' if field in _OPTIONAL else f',"{column}":{value}'
 
 
 def _lines_pattern() -> bytes:
     """Matches every line, each from its start to its newline; the groups of one that is not recognised are empty."""
     line = load_schema("line")
-    fields, count = line["properties"], line["definitions"]["count"]
+    fields, count = line["properties"], integer_pattern(line["definitions"]["count"])
     sources = "|".join(source for source in fields["source"]["enum"] if source not in REPAIRS)
-    head = f'"session":{_text(fields["session"])},"n":{_integer(count)},"kind":"ticker","source":"(?:{sources})",'
-    columns = COLUMNS["ticker"]
-    middle = next(place for place, (column, *_) in enumerate(columns) if column == "taker_side")
-    body = "".join(_member(*column) for column in columns[:middle])
-    tail = "".join(_member(*column) for column in columns[middle + 2 :])  # behind taker_side stands event_time_us
+    head = f'"session":"{text_pattern(fields["session"])}","n":{count},"kind":"ticker","source":"(?:{sources})",'
+    frame = ticker_pattern({"body", "happened", "micros", "tail"})
     return (
-        rf'(?m:^)(?:\{{"v":1,({head})"receive_time":"({_SECOND}){_MICROS}","message":\{{"type":"ticker"({body})'
-        rf',"side":"((?:buy|sell)","time":"{_SECOND}){_MICROS}"({tail})\}}\}}\n|.*\n)'
+        rf'(?m:^)(?:\{{"v":1,({head})"receive_time":"({SECOND})\.({MICROS})Z","message":{frame}\}}\n|.*\n)'
     ).encode()
 
 
@@ -100,12 +58,10 @@ class _Memo(dict[bytes, bytes]):
 
     def __missing__(self, text: bytes) -> bytes:
         before, _, second = text.rpartition(self._separator)
-        if not _SECOND_SHAPE.fullmatch(second):
-            raise LineRefused("line_invalid", "no second; the slow way says what it is")
         if len(self) >= _MEMO_LIMIT:
             self.clear()
             self[b""] = b""
-        written = self._written % (before, second_of_text(second.decode()))
+        written = self._written % (before, second_of(second))
         self[text] = written
         return written
 
@@ -190,8 +146,7 @@ def _rows(lines: Sequence[_Pieces]) -> list[bytes]:
     """
     return [
         _ROW % (head, _RECEIVED[received_s], received_micros, body, _HAPPENED[happened_s], happened_micros, tail)
-        # Decimals whose integer parts are equally long stand in the order of their texts, but for zeros at their ends.
-        if (bid <= ask and len(bid_integer) == len(ask_integer)) or Decimal(bid.decode()) <= Decimal(ask.decode())
+        if is_book_in_order(bid, bid_integer, ask, ask_integer)
         else b""
         for head, received_s, received_micros, body, bid, bid_integer, ask, ask_integer, happened_s, happened_micros, tail in lines
     ]

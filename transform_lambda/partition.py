@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from transform_lambda.rules import FIRST_YEAR, LAST_YEAR, SECOND_US
+from contract.rules import FIRST_YEAR, LAST_YEAR, SECOND_US
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from pybase64 import b64decode, b64encode_as_string
 
+from contract.reasons import LineRefused
 from transform_lambda.decode import decode_line, read_name
 from transform_lambda.fast import recognise_line, recognise_records
 from transform_lambda.partition import HOUR_US, MIXED, decide_hour, partition_keys
-from transform_lambda.reasons import LineRefused, Refusal
 from transform_lambda.row import Row, build_row
-from transform_lambda.verdict import ROWS_LIMIT_BYTES, Accepted, Refused
+from transform_lambda.verdict import ROWS_LIMIT_BYTES, Accepted, Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

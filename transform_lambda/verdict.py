@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from transform_lambda.reasons import Refusal
+    from contract.reasons import Reason
 
 
 # Lambda's quota for a synchronous answer is 6 MB, and passing it loses the whole answer. We read MB as 10^6, the smaller way; the
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 ANSWER_LIMIT_BYTES: Final = 6_000_000
 # Base64 makes four characters of three bytes: rows beyond this fit no answer, whatever else is in it.
 ROWS_LIMIT_BYTES: Final = ANSWER_LIMIT_BYTES * 3 // 4
+
+
+class Refusal(NamedTuple):
+    """One refused line: its name where it could be read, the reason and what was found."""
+
+    session: str | None
+    n: int | None
+    reason: Reason
+    detail: str
+    line_count: int = 1  # more than one only where a whole pack is refused for one reason
 
 
 class Accepted(NamedTuple):

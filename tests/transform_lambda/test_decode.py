@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import ROOT
-from transform_lambda.decode import LINE_LIMIT_BYTES, MAX_NESTED, decode_line, read_name
-from transform_lambda.reasons import LineRefused
+from contract.objects import MAX_NESTED
+from contract.reasons import LineRefused
+from transform_lambda.decode import LINE_LIMIT_BYTES, decode_line, read_name
 
 LINES = ROOT / "examples/line"
 SESSION = "01JDB3M8ZK4Q6W7X8Y9ABCDEFG"
@@ -43,67 +44,10 @@ def test_one_byte_more_is_too_long() -> None:
     )
 
 
-@pytest.mark.parametrize("depth", [10, MAX_NESTED - 2])
-def test_nested_lists_are_read(depth: int) -> None:
-    text = session_line('{"event":"opened","x":' + "[" * depth + "]" * depth + "}")
-    assert "opened" == decode_line(text).message["event"]
-
-
-@pytest.mark.parametrize("depth", [MAX_NESTED - 1, 990, 1_000, 1_020, 1_030, 100_000])
-def test_nesting_beyond_reason_is_refused_not_raised(depth: int) -> None:
-    assert "line_not_json" == reason_of(session_line('{"event":"opened","x":' + "[" * depth + "]" * depth + "}"))
-
-
-@pytest.mark.parametrize("depth", [50, 400])
-def test_nested_objects_with_a_key_twice_are_refused(depth: int) -> None:
-    assert "line_not_json" == reason_of(
-        session_line('{"event":"opened","x":' + '{"a":' * depth + '{"b":1,"b":2}' + "}" * depth + "}")
-    )
-
-
-def test_the_same_key_in_two_objects_is_no_duplicate() -> None:
-    assert {"a": {"a": 1}} == decode_line(session_line('{"event":"opened","x":{"a":{"a":1}}}')).message["x"]
-
-
-def test_text_that_looks_like_a_key_is_no_key() -> None:
-    assert '"why":"why":' == decode_line(session_line('{"event":"opened","why":"\\"why\\":\\"why\\":"}')).message["why"]
-
-
-@given(st.dictionaries(st.text(), st.integers(0, 9), max_size=5), st.data())
-def test_a_key_that_stands_twice_is_always_seen(members: dict[str, int], data: st.DataObject) -> None:
-    space = st.text(" \t\r", max_size=2)
-    pairs = [(key, value) for key, value in members.items() if key != "event"]
-    twice = data.draw(st.booleans()) and bool(pairs)
-    if twice:
-        pairs.append((data.draw(st.sampled_from(pairs))[0], 7))
-    written = "".join(f",{json.dumps(key)}{data.draw(space)}:{data.draw(space)}{value}" for key, value in pairs)
-    text = session_line(f'{{"event":"opened"{written}}}')
-    if twice:
-        assert "line_not_json" == reason_of(text)
-    else:
-        assert dict(pairs) | {"event": "opened"} == decode_line(text).message
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        '{"event":"closed","lines":1.0}',
-        '{"event":"closed","by_kind":{"ticker":1.0}}',
-        '{"event":"closed","refused":{"x":1e0}}',
-    ],
-)
-def test_a_float_is_no_count_however_deep(message: str) -> None:
-    assert "message_invalid" == reason_of(session_line(message))
-
-
-def test_a_float_where_the_schema_says_nothing_is_carried() -> None:
-    assert 1.5 == decode_line(session_line('{"event":"closed","minutes":1.5}')).message["minutes"]
-
-
-def test_a_trade_id_in_a_range_or_an_edge_must_be_an_integer() -> None:
-    text = example("line.gap.pass.json")
-    assert "message_invalid" == reason_of(text.replace(b"[7004,7004]", b"[7004.0,7004]"))
-    assert "message_invalid" == reason_of(text.replace(b'"trade_id":7010', b'"trade_id":7010.0'))
+def test_the_envelope_counts_as_a_level() -> None:
+    deepest = "[" * (MAX_NESTED - 2) + "]" * (MAX_NESTED - 2)
+    assert "opened" == decode_line(session_line(f'{{"event":"opened","x":{deepest}}}')).message["event"]
+    assert "line_not_json" == reason_of(session_line(f'{{"event":"opened","x":[{deepest}]}}'))
 
 
 @pytest.mark.parametrize(

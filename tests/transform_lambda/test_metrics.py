@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 from typing import Any, get_args
 
+from contract.reasons import Reason
 from transform_lambda.answer import Tally
 from transform_lambda.metrics import LOGGED_REFUSALS, metrics_line, refusal_lines
-from transform_lambda.reasons import Reason, Refusal
-from transform_lambda.verdict import Accepted, Refused
+from transform_lambda.verdict import Accepted, Refusal, Refused
 
 NOW_MS = 1_795_401_020_000
 ARN = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/ticks"

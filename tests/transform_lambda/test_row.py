@@ -12,7 +12,6 @@ import pytest
 
 from contract import ROOT, load_schema
 from transform_lambda.decode import decode_line
-from transform_lambda.reasons import LineRefused
 from transform_lambda.row import Row, build_row
 
 LINES = ROOT / "examples/line"
@@ -185,26 +184,3 @@ def test_an_envelope_may_repeat_the_messages_product() -> None:
 def test_a_row_knows_what_chooses_its_partition() -> None:
     row = build_row(decode_line(example("trade").rstrip(b"\n")))
     assert Row(row.text, "trade", "rest_heal", 1_795_400_999_860_000, RECEIVE_TIME_US) == row
-
-
-@pytest.mark.parametrize(
-    "field",
-    [
-        "last_size",
-        "open_24h",
-        "volume_24h",
-        "low_24h",
-        "high_24h",
-        "volume_30d",
-        "best_bid",
-        "best_bid_size",
-        "best_ask",
-        "best_ask_size",
-    ],
-)
-@pytest.mark.parametrize(("text", "reason"), [("-1", "number_negative"), ("1" * 21, "decimal_out_of_range")])
-def test_each_number_of_a_ticker_has_its_rule(field: str, text: str, reason: str) -> None:
-    frame = json.loads(example("ticker"))["message"] | {field: text}
-    with pytest.raises(LineRefused, match=f"{field} is {text}") as refused:
-        build_row(decode_line(line_of("ticker", json.dumps(frame))))
-    assert reason == refused.value.reason

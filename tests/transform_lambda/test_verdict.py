@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from transform_lambda.reasons import Refusal
-from transform_lambda.verdict import Accepted, Refused
+from transform_lambda.verdict import Accepted, Refusal, Refused
 
 REFUSAL = Refusal(None, None, "line_not_json", "x")
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-from transform_lambda.reasons import LineRefused
+from contract.reasons import LineRefused
 
 FIRST_YEAR: Final = 2014  # Coinbase Exchange had no trades before; year 0001 is Go's zero time, seen in real feeds
 LAST_YEAR: Final = 2099

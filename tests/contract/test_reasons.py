@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import get_args
 
 from contract import load_reasons
-from transform_lambda.reasons import DETAIL_LIMIT_CHARS, LineRefused, Reason
+from contract.reasons import DETAIL_LIMIT_CHARS, LineRefused, Reason
 
 
 def test_the_reasons_are_the_contracts() -> None:

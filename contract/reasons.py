@@ -1,13 +1,13 @@
 """
-Why a line is refused: the contract's closed set, as a type, and the exception and value that carry it.
+Why a line is refused: the contract's closed set, as a type, and the exception that carries it.
 
-Laws: a reason is one of contract/reasons.json's `refusal` (a test compares); whatever text comes from outside is cut.
+Laws: a reason is one of reasons.json's `refusal` (a test compares); whatever text comes from outside is cut.
 Refuses to know: what becomes of a refused line.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 Reason = Literal[
     "line_too_long",
@@ -43,13 +43,3 @@ class LineRefused(Exception):  # noqa: N818 - named for what happened, as the ho
         self.reason: Reason = reason
         self.detail = detail[:DETAIL_LIMIT_CHARS]
         super().__init__(f"refused ({reason}): {self.detail}. The line is set aside; sent again it is refused again.")
-
-
-class Refusal(NamedTuple):
-    """One refused line: its name where it could be read, the reason and what was found."""
-
-    session: str | None
-    n: int | None
-    reason: Reason
-    detail: str
-    line_count: int = 1  # more than one only where a whole pack is refused for one reason

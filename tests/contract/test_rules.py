@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transform_lambda.reasons import LineRefused
-from transform_lambda.rules import check_book, check_number, check_price, parse_instant_us, second_of_text
+from contract.reasons import LineRefused
+from contract.rules import check_book, check_number, check_price, parse_instant_us, second_of_text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Hypothesis wants its bounds without a zone.
