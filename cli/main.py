@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "run": "The producer: Coinbase to Firehose, until it is told to stop.",
     "local": "All of it on this machine: feed, journal, Firehose, transform, lake, answer.",
     "query": "Ask a lake on this machine a question.",
+    "compact": "Closed hours of a lake into the table history: one row per trade, typed, sorted.",
     "redrive": "Refused lines that pass today go back through Firehose.",
     "exchange": "Serve the simulated exchange for any client.",
     "firehose": "Serve the local delivery engine for any Firehose client.",

@@ -14,3 +14,5 @@ ROOT: Final = Path(__file__).parent
 PIPELINE_TEMPLATE: Final = ROOT / "pipeline.yaml"
 QUERIES: Final = ROOT / "queries"
 VIEWS: Final = ROOT / "views"
+HISTORY: Final = ROOT / "history"
+PRICES: Final = ROOT / "prices.yaml"

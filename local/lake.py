@@ -16,6 +16,7 @@ import secrets
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
@@ -24,12 +25,16 @@ import pyarrow as pa
 
 from local.dialect import DUCKDB_MACROS, complaint, identifier, literal, to_duckdb, without_wildcards
 from local.glue import read_table
-from local.objects import plan_errors_scan, plan_table_scan
+from local.history import survey_lake
+from local.live import RecordDamaged
+from local.objects import plan_table_scan, plan_text_scan
 from local.verdict import judge_envelope
 from local.views import load_views
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from local.history import Survey
 
 Content = Literal["coinbase", "simulated"]
 
@@ -79,10 +84,14 @@ class LakeDamaged(LakeError):
         super().__init__(f"The lake {path} cannot be read: {why}. Move that object aside; raw/ still has its lines.")
 
 
+class LakeRecordDamaged(LakeError):
+    """A record that says which objects count cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lake:
     """
-    An open lake: `connection` is an in-memory DuckDB with the tables `processed` and `errors` and every view.
+    An open lake: `connection` is an in-memory DuckDB with the tables of the template and every view.
 
     Clock: it sees the objects that were there when it was opened; open it again to see more.
     Caller must: close it, or use it in a `with`.
@@ -179,8 +188,10 @@ def open_lake(path: Path) -> Lake:
     connection = duckdb.connect(":memory:", config=settings)
     try:
         _define_tables(connection, path.resolve())
-    except duckdb.Error as error:
+    except (duckdb.Error, RecordDamaged) as error:
         connection.close()
+        if isinstance(error, RecordDamaged):
+            raise LakeRecordDamaged(str(error)) from error
         raise LakeDamaged(path=path, why=complaint(error)) from error
     return Lake(path=path, connection=connection)
 
@@ -189,10 +200,38 @@ def _define_tables(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     for macro in DUCKDB_MACROS:
         connection.execute(macro)
-    connection.execute(f"CREATE VIEW processed AS {plan_table_scan(read_table('processed'), root)}")
-    connection.execute(f"CREATE VIEW errors AS {plan_errors_scan(root)}")
-    for view in load_views().values():
-        connection.execute(f"CREATE VIEW {identifier(view.name)} AS {to_duckdb(view.select)}")
+    survey = survey_lake(connection, root)
+    define_trade_tables(connection, root, survey)
+    scan = plan_table_scan(read_table("processed"), root, survey.live.objects)
+    connection.execute(f"CREATE VIEW processed AS {scan}")
+    for name in ("errors", "raw"):
+        connection.execute(f"CREATE VIEW {name} AS {plan_text_scan(read_table(name), root)}")
+    for statement in _view_statements():
+        connection.execute(statement)
+    lock(connection, root)
+
+
+@cache
+def _view_statements() -> tuple[str, ...]:
+    return tuple(f"CREATE VIEW {identifier(view.name)} AS {to_duckdb(view.select)}" for view in load_views().values())
+
+
+def define_trade_tables(connection: duckdb.DuckDBPyConnection, root: Path, survey: Survey) -> None:
+    """The tables that the view ticks is made of: history, compacted, and what the hours not compacted need."""
+    history = plan_table_scan(read_table("history"), root, [root / m.key for m in survey.served if m.trades])
+    connection.execute(f"CREATE VIEW history AS {history}")
+    uncompacted = plan_table_scan(read_table("processed"), root, survey.needed(root))
+    connection.execute(f"CREATE VIEW uncompacted AS {uncompacted}")
+    connection.execute(
+        "CREATE TABLE compacted (hour_start_us BIGINT, generation VARCHAR, trades BIGINT, event_hour VARCHAR)"
+    )
+    if survey.served:
+        rows = [[m.hour_start_us, m.generation, m.trades, m.event_hour] for m in survey.served]
+        connection.executemany("INSERT INTO compacted VALUES (?, ?, ?, ?)", rows)
+
+
+def lock(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+    """Nothing but the lake's own folder can be read from now on, and no setting changed."""
     # A query reads this lake and nothing else of this machine, whoever wrote it. (DuckDB compares the path as it is spelt.)
     spelt = sorted({str(root) + os.sep, without_wildcards(str(root)) + os.sep})
     connection.execute(f"SET allowed_directories = [{', '.join(map(literal, spelt))}]")

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from local.dialect import identifier, literal, literal_paths
+from local.glue import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
 
     from local.glue import Column, GlueTable
 
-DUCKDB_TYPES: Final = {"string": "VARCHAR", "bigint": "BIGINT"}
+DUCKDB_TYPES: Final = {
+    "string": "VARCHAR",
+    "bigint": "BIGINT",
+    "decimal(38,18)": "DECIMAL(38, 18)",
+    "timestamp": "TIMESTAMP",
+}
 
-# Error objects: one JSON object a line, as text. In Athena the same table is text with a field delimiter that JSON never holds; its
-# second column, the verdict, is then null, and at home filled by local/verdict.py.
-ERRORS_PREFIX: Final = "errors/coinbase/"
-ERRORS_PATTERN: Final = r"^errors/coinbase/([a-z-]+)/(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$"
-ERRORS_COLUMNS: Final = ("envelope", "verdict", "error_type", "lake_hour")
+ERRORS_PREFIX: Final = read_table("errors").prefix
+ERRORS_PATTERN: Final = read_table("errors").key_pattern
 # A line of 1,024,000 bytes is 1,365,336 in base64; its envelope adds a few hundred.
 _LONGEST_ENVELOPE_BYTES: Final = 4_194_304
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -40,27 +43,28 @@ def find_objects(root: Path, *, prefix: str, pattern: str) -> list[Path]:
     return sorted(found)
 
 
-def plan_table_scan(table: GlueTable, root: Path) -> str:
-    """A SELECT of a Glue table's columns and partitions over its Parquet objects."""
-    files = [
-        path for path in find_objects(root, prefix=table.prefix, pattern=table.key_pattern) if path.suffix == ".parquet"
-    ]
+def plan_table_scan(table: GlueTable, root: Path, files: Sequence[Path]) -> str:
+    """A SELECT of a Glue table's columns and partitions over these Parquet objects of it."""
     if not files:
         return _plan_empty((*table.columns, *table.partitions))
     columns = [f"CAST({identifier(c.name)} AS {DUCKDB_TYPES[c.type]}) AS {identifier(c.name)}" for c in table.columns]
     columns += _plan_cuts(root, table.key_pattern, [c.name for c in table.partitions])
-    return f"SELECT {', '.join(columns)} FROM read_parquet({literal_paths(files)}, filename = true)"  # noqa: S608  # all quoted
+    return f"SELECT {', '.join(columns)} FROM {plan_files(files)}"  # noqa: S608  # all quoted
 
 
-def plan_errors_scan(root: Path) -> str:
-    """A SELECT of every error object's lines, gzipped or not (AWS does not say which; the first bytes do)."""
-    files = find_objects(root, prefix=ERRORS_PREFIX, pattern=ERRORS_PATTERN)
+def plan_files(files: Sequence[Path]) -> str:
+    """These Parquet files as a table, with the column `filename`."""
+    return f"read_parquet({literal_paths(files)}, filename = true)"
+
+
+def plan_text_scan(table: GlueTable, root: Path) -> str:
+    """A SELECT of a table of text: each line of its objects is its first column, its other columns are null. Gzipped or not: the first bytes say."""
+    files = find_objects(root, prefix=table.prefix, pattern=table.key_pattern)
     zipped = [path for path in files if starts_as_gzip(path)]
     plain = sorted(set(files) - set(zipped))
-    scans = [_plan_lines(root, plain, "none")] if plain else []
-    scans += [_plan_lines(root, zipped, "gzip")] if zipped else []
-    empty = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in ERRORS_COLUMNS)
-    return " UNION ALL ".join(scans) or f"SELECT {empty} WHERE false"
+    scans = [_plan_lines(table, root, plain, "none")] if plain else []
+    scans += [_plan_lines(table, root, zipped, "gzip")] if zipped else []
+    return " UNION ALL ".join(scans) or _plan_empty((*table.columns, *table.partitions))
 
 
 def _plan_empty(columns: Sequence[Column]) -> str:
@@ -76,11 +80,13 @@ def _plan_cuts(root: Path, pattern: str, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _plan_lines(root: Path, files: Sequence[Path], compression: str) -> str:
-    cuts = ", ".join(_plan_cuts(root, ERRORS_PATTERN, ERRORS_COLUMNS[2:]))
+def _plan_lines(table: GlueTable, root: Path, files: Sequence[Path], compression: str) -> str:
+    line, *others = (identifier(column.name) for column in table.columns)
+    columns = [line, *(f"CAST(NULL AS VARCHAR) AS {name}" for name in others)]
+    columns += _plan_cuts(root, table.key_pattern, [c.name for c in table.partitions])
     # JSON escapes control characters, so no line holds the delimiter: each is one column.
     return (
-        f"SELECT envelope, CAST(NULL AS VARCHAR) AS verdict, {cuts} FROM read_csv({literal_paths(files)}, columns = {{'envelope': 'VARCHAR'}}, header = false,"  # noqa: S608
+        f"SELECT {', '.join(columns)} FROM read_csv({literal_paths(files)}, columns = {{{literal(table.columns[0].name)}: 'VARCHAR'}}, header = false,"  # noqa: S608
         f" auto_detect = false, delim = '\x01', quote = '', escape = '', compression = '{compression}', filename = true,"
         f" null_padding = true, max_line_size = {_LONGEST_ENVELOPE_BYTES})"
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import sqlglot
 from sqlglot import exp
@@ -21,6 +21,9 @@ from local.dialect import ATHENA
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+# Tables whose keys name an hour. That of history is the hour a trade happened, which is never after the one it lies in otherwise.
+_HOUR_COLUMNS: Final = {"processed": "lake_hour", "uncompacted": "lake_hour", "history": "event_hour"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,9 @@ def bound_hours(query: exp.Query, *, first_hour: str) -> exp.Query:
     """
     bounded = query.copy()
     for table in list(_named_tables(bounded)):
-        if table.name == "processed":
-            whole = exp.select("*").from_(exp.to_table("processed"))
-            hours = exp.GTE(this=exp.column("lake_hour"), expression=exp.Literal.string(first_hour))
+        if table.name in _HOUR_COLUMNS:
+            whole = exp.select("*").from_(exp.to_table(table.name))
+            hours = exp.GTE(this=exp.column(_HOUR_COLUMNS[table.name]), expression=exp.Literal.string(first_hour))
             table.replace(_subquery(whole.where(hours), table))
     return bounded
 

@@ -1,13 +1,15 @@
 -- Which trades does the lake hold, each once, with exact types?
--- One row per (product_id, trade_id). Copies are normal (at-least-once delivery, healing, two producers, the last ticker sent anew on
--- every subscribe): the one with the most market fields wins, of those the first received, then the lower (session, n).
+-- One row per (product_id, trade_id): of compacted hours as history has it, of the other hours the best copy. Copies are normal (at-least-once
+-- delivery, healing, two producers, the last ticker sent anew on every subscribe): the one with the most market fields wins, of those
+-- the first received, then the lower (session, n). A trade belongs to the hour of the copy that wins, and copies that differ in time by up
+-- to a minute are judged together (infra/history/hour.sql does the same), so there is neither seam nor double between two hours.
 -- Timestamps have milliseconds in Athena and microseconds at home; event_time_us and receive_time_us are exact in both.
 CREATE OR REPLACE VIEW ticks AS
 SELECT
   kind,
   product_id,
-  date_add('millisecond', event_time_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS event_time,
-  date_add('millisecond', receive_time_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS receive_time,
+  event_time,
+  receive_time,
   event_time_us,
   receive_time_us,
   source,
@@ -15,38 +17,60 @@ SELECT
   n,
   trade_id,
   sequence,
-  CAST(price AS DECIMAL(38, 18)) AS price,
-  CAST(last_size AS DECIMAL(38, 18)) AS last_size,
+  price,
+  last_size,
   taker_side,
-  CAST(best_bid AS DECIMAL(38, 18)) AS best_bid,
-  CAST(best_bid_size AS DECIMAL(38, 18)) AS best_bid_size,
-  CAST(best_ask AS DECIMAL(38, 18)) AS best_ask,
-  CAST(best_ask_size AS DECIMAL(38, 18)) AS best_ask_size,
-  CAST(open_24h AS DECIMAL(38, 18)) AS open_24h,
-  CAST(high_24h AS DECIMAL(38, 18)) AS high_24h,
-  CAST(low_24h AS DECIMAL(38, 18)) AS low_24h,
-  CAST(volume_24h AS DECIMAL(38, 18)) AS volume_24h,
-  CAST(volume_30d AS DECIMAL(38, 18)) AS volume_30d,
+  best_bid,
+  best_bid_size,
+  best_ask,
+  best_ask_size,
+  open_24h,
+  high_24h,
+  low_24h,
+  volume_24h,
+  volume_30d,
   lake_kind,
   lake_hour
+FROM history
+WHERE generation IN (SELECT generation FROM compacted)
+UNION ALL
+SELECT
+  best.kind,
+  best.product_id,
+  best.event_time,
+  best.receive_time,
+  best.event_time_us,
+  best.receive_time_us,
+  best.source,
+  best.session,
+  best.n,
+  best.trade_id,
+  best.sequence,
+  best.price,
+  best.last_size,
+  best.taker_side,
+  best.best_bid,
+  best.best_bid_size,
+  best.best_ask,
+  best.best_ask_size,
+  best.open_24h,
+  best.high_24h,
+  best.low_24h,
+  best.volume_24h,
+  best.volume_30d,
+  best.lake_kind,
+  best.lake_hour
 FROM (
   SELECT
-    *,
-    row_number() OVER (
-      PARTITION BY product_id, trade_id
-      ORDER BY
-        IF(sequence IS NULL, 0, 1) + IF(price IS NULL, 0, 1) + IF(last_size IS NULL, 0, 1) + IF(taker_side IS NULL, 0, 1)
-        + IF(best_bid IS NULL, 0, 1) + IF(best_bid_size IS NULL, 0, 1) + IF(best_ask IS NULL, 0, 1) + IF(best_ask_size IS NULL, 0, 1)
-        + IF(open_24h IS NULL, 0, 1) + IF(high_24h IS NULL, 0, 1) + IF(low_24h IS NULL, 0, 1)
-        + IF(volume_24h IS NULL, 0, 1) + IF(volume_30d IS NULL, 0, 1) DESC,
-        receive_time_us,
-        session,
-        n
-    ) AS copy_rank
-  FROM processed
-  WHERE lake_kind IN ('ticker', 'trade', 'mixed')
-    AND kind IN ('ticker', 'trade')
-    AND product_id IS NOT NULL
-    AND trade_id IS NOT NULL
-) AS copies
-WHERE copy_rank = 1
+    near.*,
+    row_number() OVER (PARTITION BY near.product_id, near.trade_id ORDER BY near.fullness DESC, near.receive_time_us, near.session, near.n) AS copy_rank
+  FROM (
+    SELECT c.*
+    FROM copies AS c
+    LEFT JOIN compacted AS earlier ON earlier.hour_start_us = c.event_time_us - 60000000 - (c.event_time_us - 60000000) % 3600000000
+    LEFT JOIN compacted AS later ON later.hour_start_us = c.event_time_us + 60000000 - (c.event_time_us + 60000000) % 3600000000
+    WHERE earlier.generation IS NULL OR later.generation IS NULL
+  ) AS near
+) AS best
+LEFT JOIN compacted AS own ON own.hour_start_us = best.event_time_us - best.event_time_us % 3600000000
+WHERE best.copy_rank = 1 AND own.generation IS NULL

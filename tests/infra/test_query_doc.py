@@ -66,7 +66,9 @@ def test_every_option_is_documented() -> None:
 
 
 def test_every_table_and_view_is_named() -> None:
-    assert {*load_views(), "processed", "errors"} == set(table_under("A question of your own"))
+    assert {*load_views(), "processed", "errors", "raw", "history", "compacted"} == set(
+        table_under("A question of your own")
+    )
 
 
 @pytest.mark.usefixtures("folder")

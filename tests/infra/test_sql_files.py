@@ -11,18 +11,17 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
-from infra import QUERIES, VIEWS
+from infra import HISTORY, QUERIES, VIEWS
 from local.dialect import is_exact_quotient, is_instant
 from local.glue import read_table
 from local.lake import open_lake
-from local.objects import ERRORS_COLUMNS
 from local.sql import decode_value, list_queries, load_query, plan_query, query_from_sql, run_query
 from local.views import load_views
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = sorted([*QUERIES.glob("*.sql"), *VIEWS.glob("*.sql")])
+FILES = sorted([*QUERIES.glob("*.sql"), *VIEWS.glob("*.sql"), *HISTORY.glob("*.sql")])
 PARAMETER_TYPES = {
     "product": "text",
     "from_us": "instant",
@@ -116,17 +115,17 @@ def test_a_query_with_its_values_is_athena_sql_without_placeholders_or_views(nam
     again = sqlglot.parse_one(planned.sql("athena"), read="athena")
     assert not list(again.find_all(exp.Placeholder))
     names = {table.name for table in again.find_all(exp.Table)} - {cte.alias for cte in again.find_all(exp.CTE)}
-    assert names - {""} <= {"processed", "errors"}
+    assert names - {""} <= {"processed", "uncompacted", "history", "compacted", "errors"}
 
 
 @pytest.mark.parametrize("question", [*list_queries(), *(f"SELECT * FROM {view}" for view in load_views())])
 def test_every_column_is_one_that_its_table_has_and_no_other_could_be_meant(question: str) -> None:
     """DuckDB would take an alias in WHERE, GROUP BY or beside it in SELECT; Athena does not, and neither does this check."""
-    table = read_table("processed")
-    schema: dict[str, object] = {
-        "processed": {column.name: column.type for column in (*table.columns, *table.partitions)},
-        "errors": dict.fromkeys(ERRORS_COLUMNS, "string"),
-    }
+    schema: dict[str, object] = {}
+    for name in ("processed", "errors", "raw", "history", "compacted"):
+        table = read_table(name)
+        schema[name] = {column.name: column.type for column in (*table.columns, *table.partitions)}
+    schema["uncompacted"] = schema["processed"]
     query = query_from_sql(question) if " " in question else load_query(question)
     planned = plan_query(query, {})
     qualify(planned, dialect="athena", schema=schema, expand_alias_refs=False)

@@ -10,6 +10,8 @@ from sqlglot import exp
 from local.dialect import parse_select
 from local.views import bound_hours, expand_views, load_views, table_names
 
+TRADES = {"history", "compacted", "uncompacted"}
+
 
 def names(sql: str) -> set[str]:
     return table_names(expand_views(parse_select(sql))) - {""}
@@ -18,12 +20,12 @@ def names(sql: str) -> set[str]:
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
-        ("SELECT * FROM ticks", {"processed"}),
+        ("SELECT * FROM ticks", TRADES),
         ("SELECT * FROM refusals", {"processed", "errors"}),
-        ("SELECT * FROM ticks AS a JOIN gaps AS b ON a.product_id = b.product_id", {"processed"}),
-        ("SELECT (SELECT count(*) FROM ticks) AS x", {"processed"}),
+        ("SELECT * FROM ticks AS a JOIN gaps AS b ON a.product_id = b.product_id", {"processed", *TRADES}),
+        ("SELECT (SELECT count(*) FROM ticks) AS x", TRADES),
         ("WITH ticks AS (SELECT 1 AS x) SELECT * FROM ticks", set()),
-        ("WITH mine AS (SELECT * FROM ticks) SELECT * FROM mine", {"processed"}),
+        ("WITH mine AS (SELECT * FROM ticks) SELECT * FROM mine", TRADES),
         ("SELECT * FROM other.ticks", set()),
         ("SELECT 1 AS ticks", set()),
     ],
@@ -47,11 +49,9 @@ def test_the_bound_stands_on_every_scan_and_below_every_window() -> None:
     sql = bound_hours(
         expand_views(parse_select("SELECT * FROM ticks JOIN coverage USING (product_id)")), first_hour="2026/11/23/01"
     ).sql("athena")
-    assert (
-        2
-        == sql.count("FROM processed")
-        == sql.count("(SELECT * FROM processed WHERE lake_hour >= '2026/11/23/01') AS processed")
-    )
+    for table, column in (("processed", "lake_hour"), ("uncompacted", "lake_hour"), ("history", "event_hour")):
+        bounded = f"(SELECT * FROM {table} WHERE {column} >= '2026/11/23/01') AS {table}"
+        assert 1 == sql.count(f"FROM {table}") == sql.count(bounded)
 
 
 def test_views_that_other_views_are_made_of_come_first() -> None:
@@ -59,4 +59,4 @@ def test_views_that_other_views_are_made_of_come_first() -> None:
     for name, view in load_views().items():
         assert not (table_names(view.select) & load_views().keys()) - seen
         seen.add(name)
-    assert {"ticks", "gaps", "coverage", "sessions", "refusals"} == seen
+    assert {"copies", "ticks", "gaps", "coverage", "sessions", "refusals"} == seen

@@ -1,0 +1,84 @@
+"""
+`ticklake compact`: closed hours of a lake into the table history.
+
+Laws: a dry run touches nothing; each hour counts by itself, so a run may be cut short at any time and begun again.
+Refuses to know: how an hour is compacted (local/compact.py).
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from cli.spans import decode_span, from_option, lake_option, to_option
+from local.compact import Step, compact_hour, hold_lake, plan_compaction, survey_folder, sweep
+from local.lake import LakeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.compact import Compacted, CompactionPlan
+
+EXIT_FROZEN: Final = 3
+
+
+@click.command("compact")
+@lake_option("The lake to compact.")
+@from_option
+@to_option
+@click.option("--even-open", is_flag=True, help="Also hours that are not closed yet; later rows reopen them.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be compacted.")
+def command(*, lake: Path, from_: str | None, to: str | None, even_open: bool, dry_run: bool) -> None:
+    """Turn closed hours into the table history: one row per trade, typed, sorted; the view ticks answers as before, and faster."""
+    from_us, to_us = decode_span(from_, to)
+    now = datetime.now(UTC)
+    root = lake.resolve()
+    try:
+        if dry_run:
+            plan = plan_compaction(survey_folder(root), now=now, from_us=from_us, to_us=to_us, even_open=even_open)
+            for hour in plan.hours:
+                click.echo(f"{hour.event_hour}  from {len(hour.inputs)} objects")
+            _report(plan, [], verb="would be compacted", count=len(plan.hours))
+        else:
+            with hold_lake(root):
+                plan = plan_compaction(survey_folder(root), now=now, from_us=from_us, to_us=to_us, even_open=even_open)
+                done = _compact(root, plan)
+                sweep(root, now=now)
+            _report(plan, done, verb="compacted", count=len(done))
+    except LakeError as error:
+        raise click.ClickException(str(error)) from error
+    if plan.frozen:
+        sys.exit(EXIT_FROZEN)
+
+
+def _compact(root: Path, plan: CompactionPlan) -> list[Compacted]:
+    done = []
+    for number, hour in enumerate(plan.hours, start=1):
+        place = f"{number}/{len(plan.hours)}  {hour.event_hour}"
+        one = compact_hour(root, hour, lambda step, place=place: _show(place, step))  # type: ignore[misc]  # a default argument
+        per_trade = f", {one.size_bytes / one.trades:.1f} bytes a trade" if one.trades else ""
+        click.echo(
+            f"{place}  {one.delivered} rows of {len(hour.inputs)} objects to {one.trades} trades, {one.size_bytes} bytes{per_trade}"
+        )
+        done.append(one)
+    return done
+
+
+def _show(place: str, step: Step) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"{place}  {step}\r" if step != "named" else "\x1b[2K\r", nl=False, err=True)
+
+
+def _report(plan: CompactionPlan, done: list[Compacted], *, verb: str, count: int) -> None:
+    trades = f", {sum(one.trades for one in done)} trades" if done else ""
+    click.echo(
+        f"{count} hours {verb}{trades}; {plan.served_count} were already; {len(plan.open_hours)} not closed yet; "
+        f"{len(plan.frozen)} frozen"
+    )
+    for hour in plan.frozen:
+        click.echo(
+            f"Hour {hour} has late rows, and the objects it was made of are gone: it stays as it is. Put them back to fold the rows in."
+        )

@@ -1,0 +1,56 @@
+"""
+Options that commands over a lake share: which lake, from when, until when.
+
+Laws: an instant is written and read as in `ticklake query`; a wrong one is a usage error (exit code 2).
+Refuses to know: what is done with them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from local.sql import Parameter, ValueRefused, decode_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def lake_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--lake DIR`, said what for."""
+    return click.option(
+        "--lake",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("lake"),
+        envvar="TICKLAKE_LAKE",
+        show_default=True,
+        show_envvar=True,
+        help=text,
+    )
+
+
+from_option = click.option(
+    "--from", "from_", metavar="INSTANT", help="From this instant on, such as 2026-11-23T02 (UTC)."
+)
+to_option = click.option("--to", metavar="INSTANT", help="Before this instant.")
+
+
+def decode_span(from_: str | None, to: str | None) -> tuple[int, int]:
+    """
+    The two instants in microseconds; what is not said is the beginning, and the end.
+
+    Raises: click.UsageError.
+    """
+    return _decode("from", from_, "the beginning"), _decode("to", to, "the end")
+
+
+def _decode(name: str, text: str | None, default: str) -> int:
+    parameter = Parameter(name=name, placeholder=f"{name}_us", type="instant", default=default, bounds_hours=False)
+    try:
+        decoded = decode_value(parameter, default if text is None else text)
+    except ValueRefused as refused:
+        raise click.UsageError(str(refused)) from refused
+    assert isinstance(decoded, int)
+    return decoded
