@@ -1,0 +1,328 @@
+"""All templates: their order, what they say about themselves, who may what, and what stays when they go."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from infra import ROOT
+from local.firehose.metrics import UNITS
+from producer.errors import SettingsError
+from producer.metrics import METRICS
+from producer.settings import Settings, environment_name
+from tests.infra.templates import STACKS, as_list, properties, resolver_of, statements, text_of, tree_of
+from transform_lambda.metrics import NAMESPACE
+
+HOUSE = ROOT.parent
+SECTIONS = ["AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Conditions", "Resources", "Outputs"]
+BODY_LIMIT_BYTES = 51_200  # of a template that travels inside the call (CloudFormation, "Quotas")
+HOLD_DATA = {
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",
+    "AWS::KMS::Key",
+    "AWS::KMS::Alias",
+    "AWS::EFS::FileSystem",
+    "AWS::ECR::Repository",
+}
+# What may be everything, and why: every other statement names its resources.
+EVERYTHING = {
+    ("storage", "kms:*"): "the default key policy's statement",
+    ("storage", "kms:Encrypt"): "in a key policy, this key",
+    ("storage", "kms:Decrypt"): "in a key policy, this key",
+    ("producer", "ecr:GetAuthorizationToken"): "the call names no resource",
+}
+# AWS documents no condition for these: Lambda's execution role, and ECS's start of a task.
+UNCONDITIONED = {("pipeline", "TransformRole"), ("producer", "ExecutionRole")}
+GIVEN = {
+    "storage": {"ReplicaRegion": "eu-west-1"},
+    "pipeline": {},
+    "producer": {"ApiKeySecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s"},
+}
+STATEMENTS = [(stack, path, each) for stack in STACKS for path, each in statements(stack, **GIVEN[stack])]
+
+
+@pytest.fixture(params=STACKS)
+def stack(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_every_template_is_known_here() -> None:
+    templates = {path.stem for path in ROOT.glob("*.yaml") if "AWSTemplateFormatVersion" in path.read_text()}
+    assert set(STACKS) == templates
+
+
+def test_sections_stand_in_the_house_order(stack: str) -> None:
+    assert [section for section in SECTIONS if section in tree_of(stack)] == list(tree_of(stack))
+
+
+@pytest.mark.parametrize("section", ["Parameters", "Outputs"])
+def test_every_parameter_and_output_is_described(stack: str, section: str) -> None:
+    for name, declared in tree_of(stack)[section].items():
+        assert declared.get("Description", "").endswith("."), name
+
+
+def test_every_parameter_is_in_a_group_of_the_console(stack: str) -> None:
+    groups = tree_of(stack)["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(tree_of(stack)["Parameters"]) == sorted(name for group in groups for name in group["Parameters"])
+
+
+def test_every_parameter_is_used(stack: str) -> None:
+    body = text_of(stack).split("\nResources:\n")[1] + json.dumps(tree_of(stack).get("Conditions", {}))
+    for name in tree_of(stack)["Parameters"]:
+        assert re.search(rf"!Ref {name}\b|\${{{name}}}|\"Ref\": \"{name}\"", body), name
+
+
+def test_a_wildcard_has_its_reason_on_the_same_line(stack: str) -> None:
+    resources = text_of(stack).split("\nResources:\n")[1]
+    for line in resources.splitlines():
+        if "*" in line.split(" #")[0] and not line.lstrip().startswith("#"):
+            assert re.search(r" #\s+\S+ \S+ \S+", line), line
+
+
+def test_a_template_travels_inside_the_call(stack: str) -> None:
+    assert len(text_of(stack).encode()) <= BODY_LIMIT_BYTES
+
+
+# ---------------------------------------------------------------------- who may what
+
+
+@pytest.mark.parametrize(("stack_name", "path", "each"), STATEMENTS, ids=[f"{s}-{p}" for s, p, _ in STATEMENTS])
+def test_a_statement_names_its_actions_and_its_resources(stack_name: str, path: str, each: dict[str, Any]) -> None:
+    actions = as_list(each["Action"])
+    resources = as_list(each.get("Resource", []))
+    if each["Effect"] == "Deny":
+        assert {"AWS": "*"} == each["Principal"] or "*" == each["Principal"], "a refusal is meant for everybody"
+        assert each["Condition"], "a refusal without a condition locks everybody out"
+        return
+    assert not any("*" in action for action in actions) or (stack_name, actions[0]) in EVERYTHING, path
+    assert "*" not in resources or (stack_name, actions[0]) in EVERYTHING, path
+    assert not any(":*:*" in resource or ":*:log" in resource for resource in resources), "a log group's ARN ends in :*"
+    assert "NotAction" not in each
+    assert "NotResource" not in each
+
+
+@pytest.mark.parametrize(("stack_name", "path", "each"), STATEMENTS, ids=[f"{s}-{p}" for s, p, _ in STATEMENTS])
+def test_a_service_may_act_for_this_account_only(stack_name: str, path: str, each: dict[str, Any]) -> None:
+    services = as_list(each.get("Principal", {}).get("Service", [])) if isinstance(each.get("Principal"), dict) else []
+    conditions = {key for test in each.get("Condition", {}).values() for key in test}
+    if services and (stack_name, path.split(".", maxsplit=1)[0]) not in UNCONDITIONED:
+        assert conditions & {"aws:SourceAccount", "sts:ExternalId", "kms:EncryptionContext:aws:logs:arn"}, path
+
+
+def test_no_role_may_do_another_ones_work() -> None:
+    by_role: dict[str, set[str]] = {}
+    for _, path, each in STATEMENTS:
+        role = path.split(".")[0]
+        if "AssumeRolePolicy" not in path and role.endswith("Role"):
+            by_role.setdefault(role, set()).update(action.split(":")[0] for action in as_list(each["Action"]))
+    assert {
+        "ReplicationRole": {"s3", "kms"},
+        "TransformRole": {"logs"},
+        "DeliveryRole": {"s3", "kms", "lambda", "logs", "glue"},
+        "ExecutionRole": {"ecr", "logs", "secretsmanager"},
+        "TaskRole": {"firehose"},
+    } == by_role
+
+
+# ---------------------------------------------------------------------- what stays, and how it is kept
+
+
+def test_what_holds_data_stays_when_its_stack_goes(stack: str) -> None:
+    for name, resource in tree_of(stack)["Resources"].items():
+        if resource["Type"] in HOLD_DATA:
+            assert ("RetainExceptOnCreate", "Retain") == (
+                resource["DeletionPolicy"],
+                resource["UpdateReplacePolicy"],
+            ), name
+
+
+@pytest.mark.parametrize("name", ["LakeBucket", "WorkBucket", "AccessLogBucket"])
+def test_a_bucket_is_private_encrypted_and_tls_only(name: str) -> None:
+    bucket = properties("storage", "AWS::S3::Bucket")[name]
+    assert {True} == set(bucket["PublicAccessBlockConfiguration"].values())
+    assert {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]} == bucket["OwnershipControls"]
+    rule = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]
+    algorithm = rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    assert ("AES256" if name == "AccessLogBucket" else "aws:kms") == algorithm
+    assert rule.get("BucketKeyEnabled", False) == (algorithm == "aws:kms")
+    policy = properties("storage", "AWS::S3::BucketPolicy")[f"{name}Policy"]
+    refusals = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in [each["Condition"] for each in refusals]
+    assert all(
+        resource.startswith(f"arn:aws:s3:::{bucket['BucketName']}")
+        for each in refusals
+        for resource in as_list(each["Resource"])
+    )
+
+
+def test_a_call_without_encryption_headers_is_let_through_and_another_key_is_not() -> None:
+    policy = properties("storage", "AWS::S3::BucketPolicy")["LakeBucketPolicy"]["PolicyDocument"]["Statement"]
+    header, key = "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id"
+    ours = resolver_of("storage").arn_of("LakeKey", "")
+    for given, refused in (
+        ({}, False),
+        ({header: "AES256"}, True),
+        ({header: "aws:kms"}, False),
+        ({header: "aws:kms", key: ours}, False),
+        ({header: "aws:kms", key: ours + "2"}, True),
+    ):
+        assert refused == any(denies(each, given) for each in policy if each["Action"] == "s3:PutObject"), given
+
+
+def denies(statement: dict[str, Any], given: dict[str, str]) -> bool:
+    """Null and StringNotEquals as IAM reads them: all tests have to hold, and an absent key is not equal to anything."""
+    tests = statement["Condition"]
+    absent = all((key not in given) == (wanted == "true") for key, wanted in tests["Null"].items())
+    return absent and all(given.get(key) != wanted for key, wanted in tests["StringNotEquals"].items())
+
+
+def test_no_parameter_can_rename_what_holds_data() -> None:
+    for kind in ("AWS::S3::Bucket", "AWS::KMS::Alias", "AWS::ECR::Repository"):
+        ordinary, other = (properties("storage", kind, ReplicaRegion=region) for region in ("", "eu-west-1"))
+        for name, bucket in ordinary.items():
+            for key in ("BucketName", "AliasName", "RepositoryName"):
+                assert bucket.get(key) == other[name].get(key)
+
+
+def test_the_replica_is_what_the_same_template_makes_over_there() -> None:
+    here = properties("storage", "AWS::S3::Bucket", ReplicaRegion="eu-west-1")["LakeBucket"]
+    (rule,) = here["ReplicationConfiguration"]["Rules"]
+    assert f"arn:aws:s3:::{here['BucketName'].replace('us-east-1', 'eu-west-1')}" == rule["Destination"]["Bucket"]
+    alias = properties("storage", "AWS::KMS::Alias")["LakeKeyAlias"]["AliasName"]
+    assert rule["Destination"]["EncryptionConfiguration"]["ReplicaKmsKeyID"].endswith(f"eu-west-1:000000000000:{alias}")
+    assert "ReplicationConfiguration" not in properties("storage", "AWS::S3::Bucket")["LakeBucket"]
+
+
+def test_the_key_turns_and_every_log_is_encrypted_and_expires() -> None:
+    assert properties("storage", "AWS::KMS::Key")["LakeKey"]["EnableKeyRotation"] is True
+    for stack_name in ("pipeline", "producer"):
+        for name, group in properties(stack_name, "AWS::Logs::LogGroup").items():
+            assert group["KmsKeyId"], name
+            assert group["RetentionInDays"], name
+
+
+def test_the_key_lets_every_log_group_use_it() -> None:
+    statement = properties("storage", "AWS::KMS::Key")["LakeKey"]["KeyPolicy"]["Statement"][1]
+    allowed = [
+        arn.split(":log-group:")[1].rstrip("*")
+        for arn in statement["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    ]
+    for stack_name in ("pipeline", "producer"):
+        for group in properties(stack_name, "AWS::Logs::LogGroup").values():
+            assert any(group["LogGroupName"].startswith(prefix) for prefix in allowed), group["LogGroupName"]
+
+
+def test_answers_are_encrypted_bounded_and_expire() -> None:
+    (workgroup,) = properties("pipeline", "AWS::Athena::WorkGroup").values()
+    settings = workgroup["WorkGroupConfiguration"]
+    assert settings["EnforceWorkGroupConfiguration"] is True
+    assert 10_000_000 <= int(settings["BytesScannedCutoffPerQuery"])
+    results = settings["ResultConfiguration"]
+    assert "SSE_KMS" == results["EncryptionConfiguration"]["EncryptionOption"]
+    prefix = results["OutputLocation"].split("/", 3)[3]
+    rules = properties("storage", "AWS::S3::Bucket")["WorkBucket"]["LifecycleConfiguration"]["Rules"]
+    assert prefix in [rule.get("Prefix") for rule in rules if "ExpirationInDays" in rule]
+
+
+def test_the_lakes_rules_are_about_the_prefixes_that_the_stream_writes() -> None:
+    (stream,) = properties("pipeline", "AWS::KinesisFirehose::DeliveryStream").values()
+    target = stream["ExtendedS3DestinationConfiguration"]
+    written = {
+        prefix.split("/")[0] + "/"
+        for prefix in (target["Prefix"], target["ErrorOutputPrefix"], target["S3BackupConfiguration"]["Prefix"])
+    }
+    rules = properties("storage", "AWS::S3::Bucket")["LakeBucket"]["LifecycleConfiguration"]["Rules"]
+    assert {rule["Prefix"] for rule in rules if "Prefix" in rule} <= written
+    assert "processed/" not in {rule.get("Prefix") for rule in rules}, "rows never expire by themselves"
+
+
+# ---------------------------------------------------------------------- constants that stand in code and in templates
+
+
+def container() -> dict[str, Any]:
+    (task,) = properties("producer", "AWS::ECS::TaskDefinition").values()
+    (only,) = task["ContainerDefinitions"]
+    return dict(only)
+
+
+def test_the_container_sets_only_what_the_producer_can_be_told() -> None:
+    known = {environment_name(name) for name in Settings.__dataclass_fields__} | {
+        "TICKLAKE_EMF",
+        "TICKLAKE_HEALTH_PORT",
+    }
+    assert {each["Name"] for each in container()["Environment"]} <= known
+
+
+def test_the_container_is_waited_for_longer_than_it_may_drain() -> None:
+    rules = tree_of("producer")["Parameters"]["DrainSeconds"]
+    assert int(rules["Default"]) <= int(rules["MaxValue"]) < container()["StopTimeout"] <= 120
+
+
+def test_the_container_is_read_only_without_rights_and_watched() -> None:
+    only = container()
+    assert only["ReadonlyRootFilesystem"] is True
+    assert {"Drop": ["ALL"]} == only["LinuxParameters"]["Capabilities"]
+    port = next(each["Value"] for each in only["Environment"] if each["Name"] == "TICKLAKE_HEALTH_PORT")
+    assert f"http://127.0.0.1:{port}/healthz" in only["HealthCheck"]["Command"][-1]
+
+
+def test_nothing_gets_into_the_producer() -> None:
+    group = properties("producer", "AWS::EC2::SecurityGroup")["SecurityGroup"]
+    assert "SecurityGroupIngress" not in group
+    targets = [each["GroupId"] for each in properties("producer", "AWS::EC2::SecurityGroupIngress").values()]
+    assert not [target for target in targets if target.endswith("-SecurityGroup")]
+
+
+def test_one_user_owns_the_journal_in_image_and_template() -> None:
+    (point,) = properties("producer", "AWS::EFS::AccessPoint").values()
+    user = point["PosixUser"]["Uid"]
+    assert f"{user}:{user}" == container()["User"]
+    dockerfile = HOUSE / "Dockerfile"
+    if dockerfile.exists():
+        assert f"USER {user}:{user}" in dockerfile.read_text()
+
+
+def test_templates_hand_the_producer_products_that_it_takes() -> None:
+    default = tree_of("producer")["Parameters"]["Products"]["Default"]
+    assert default == ",".join(Settings().products)
+    with pytest.raises(SettingsError):
+        Settings(products=("nonsense",))
+
+
+def dashboard_metrics() -> list[tuple[str, str]]:
+    (dashboard,) = properties("pipeline", "AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(dashboard["DashboardBody"])["widgets"]
+    return [(each[0], each[1]) for widget in widgets for each in widget["properties"].get("metrics", [])]
+
+
+def alarm_metrics() -> list[tuple[str, str]]:
+    found = []
+    for alarm in properties("pipeline", "AWS::CloudWatch::Alarm").values():
+        parts = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each] or [alarm]
+        found += [(part["Namespace"], part["MetricName"]) for part in parts]
+    return found
+
+
+@pytest.mark.parametrize(("namespace", "metric"), sorted({*dashboard_metrics(), *alarm_metrics()}))
+def test_every_metric_that_is_watched_is_one_that_is_told(namespace: str, metric: str) -> None:
+    filtered = {
+        each["MetricName"]
+        for filters in properties("pipeline", "AWS::Logs::MetricFilter").values()
+        for each in filters["MetricTransformations"]
+    }
+    told = {
+        "AWS/Firehose": set(UNITS),
+        "AWS/Lambda": {"Duration", "Errors", "Throttles"},
+        NAMESPACE: {each.name for each in METRICS} | {"Rows", "RefusedLines", "SlowPath"} | filtered,
+    }
+    assert metric in told[namespace]
+
+
+def test_the_dashboard_asks_the_three_questions() -> None:
+    (dashboard,) = properties("pipeline", "AWS::CloudWatch::Dashboard").values()
+    titles = " ".join(widget["properties"]["title"] for widget in json.loads(dashboard["DashboardBody"])["widgets"])
+    for question in ("Is it whole?", "Is it fresh?", "What does it cost?"):
+        assert question in titles
