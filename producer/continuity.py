@@ -210,6 +210,7 @@ class Continuity:
         return {
             "last": {product_id: list(last) for product_id, last in self._last.items()},
             "open": [_hole_to_memory(hole) for hole in self.open_holes()],
+            "suspect": dict(self._suspect),
             "given_up": [_hole_to_memory(hole) for holes in self._given_up.values() for hole in holes],
             "polled": {product_id: [list(each) for each in ids] for product_id, ids in self._polled.items()},
         }
@@ -220,6 +221,7 @@ class Continuity:
         continuity = cls()
         for product_id, (trade_id, event_time) in memory.get("last", {}).items():
             continuity._last[product_id] = (trade_id, event_time)
+        continuity._suspect = dict(memory.get("suspect", {}))
         for product_id, ids in memory.get("polled", {}).items():
             continuity._polled[product_id] = IntervalSet((first, last) for first, last in ids)
         for name, holes in (("open", continuity._open), ("given_up", continuity._given_up)):

@@ -28,7 +28,7 @@ from producer.watch import Duty, Watch
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from producer.continuity import GapReason, Hole
     from producer.intake import Intake
@@ -55,6 +55,7 @@ class Channel:
         self.duty = Duty(now=now, fallback_after_s=fallback_after_s)
         self.coverage = Coverage(stall_s=stall_s)
         self.polling = False
+        self.unserved: frozenset[str] = frozenset()  # products that a live websocket does not bring
         self._ingest = ingest
         self._stall_s = stall_s
         self._settled_at = now
@@ -68,9 +69,17 @@ class Channel:
 
     def subscribed(self, products: Sequence[str], now: float, receive_us: int) -> None:
         """The exchange acknowledged these products: the websocket is on watch."""
+        self.unserved = frozenset(self.products) - frozenset(products)
         self.duty.ws_live(now)
         self._ingest.change_duty(self, now, receive_us)
         self._ingest.testify_coverage(self.coverage.on_watch("exchange_ws", products), receive_us)
+        if self.unserved:
+            self._ingest.testify_coverage(self.coverage.on_watch("exchange_rest", self.unserved), receive_us)
+
+    @property
+    def polled(self) -> Collection[str]:
+        """The products that REST is asked for now: all of them while the websocket is away, else those it does not bring."""
+        return self.products if self.polling else self.unserved
 
     def frame(self, raw: bytes, receive_us: int, now: float) -> Message:
         """One frame, journaled; what it proves is acted upon."""
@@ -193,8 +202,8 @@ class Ingest:
                 self.intake.follow(self.intake.continuity.reach(product_id, trade_id), trade_id, receive_us)
             channel.duty.tick(now)
             self.change_duty(channel, now, receive_us)
-            if channel.polling and channel.due_to_settle(now):
-                self._settle_polled(channel, receive_us)
+            if channel.polled and channel.due_to_settle(now):
+                self._settle_polled(channel.polled, receive_us)
 
     def change_duty(self, channel: Channel, now: float, receive_us: int) -> None:
         """Begin or end polling as the channel's duty says."""
@@ -209,10 +218,12 @@ class Ingest:
             log.warning("the websocket is live again: REST polling ends")
             channel.polling = False
             channel.coverage.off_watch("exchange_rest")
+            self._settle_polled(channel.products, receive_us)
 
-    def _settle_polled(self, channel: Channel, receive_us: int) -> None:
+    def _settle_polled(self, products: Collection[str], receive_us: int) -> None:
+        """Name and heal what polling proves to be missing, without waiting for the websocket to prove it again."""
         continuity = self.intake.continuity
-        for product_id in channel.products:
+        for product_id in products:
             self.intake.follow(continuity.settle_polled(product_id), 0, receive_us)
             continuity.suspect("disconnected", product_id)
 
@@ -220,7 +231,7 @@ class Ingest:
 
     def next_ask(self, now: float) -> Ask | None:
         """What to ask REST for now; None if nothing is due."""
-        polling = [product_id for channel in self.channels if channel.polling for product_id in channel.products]
+        polling = [product_id for channel in self.channels for product_id in channel.polled]
         return self.desk.next_ask(now, polling=polling)
 
     def answered(self, ask: Ask, answer: RestAnswer, *, now: float, receive_us: int) -> None:
@@ -292,6 +303,7 @@ class Ingest:
             self.intake.testify("coverage", encode_testimony(message), receive_us)
 
     def flush(self, receive_us: int) -> None:
-        """The minutes cut short by the end; open holes are remembered by the journal's checkpoint."""
+        """What the end cuts short: holes that polling proves are named, open minutes get their lines. Open holes are remembered."""
         for channel in self.channels:
+            self._settle_polled(channel.polled, receive_us)
             self.testify_coverage(channel.coverage.flush(), receive_us)

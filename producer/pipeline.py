@@ -188,6 +188,7 @@ class Producer:
             "delivered": live.delivered,
             "pending": live.pending,
             "refused": live.refused,
+            "not_written": self.ledger.lines_not_written,
             "frames": dict(self.ledger.frames),
         }
 

@@ -188,3 +188,15 @@ def test_a_product_first_seen_by_polling_starts_there() -> None:
 
     assert continuity.note_polled("A-B", 50, "t50")
     assert [NEXT] == see(continuity, 51)
+
+
+def test_what_was_suspected_survives_a_restart() -> None:
+    continuity = Continuity()
+    see(continuity, 100)
+    continuity.suspect("journal_full", "A-B")
+    again = Continuity.from_memory(json.loads(json.dumps(continuity.to_memory())))
+    again.suspect("process_down")
+    (jump,) = see(again, 103)
+
+    assert isinstance(jump, Jump)
+    assert "journal_full" == jump.hole.reason

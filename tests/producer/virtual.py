@@ -48,9 +48,9 @@ class VirtualProducer:
     seed: int = 0
     memory: dict[str, Any] = field(default_factory=dict)
     room: int = 10**9
+    lines: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.lines: list[bytes] = []
         self.aside: list[tuple[str, int]] = []
         self.ledger = Ledger()
         self._encoder = LineEncoder(SESSION)
@@ -108,23 +108,24 @@ class VirtualProducer:
             try:
                 self._websocket()
             except (FeedLost, FeedRefused) as lost:
-                self._hang_up()
+                self.hang_up()
                 self.link.lost(lost, self.now)
             self.ingest.tick(self.now, self.exchange.now_us)
             self._rest()
 
     def stop(self) -> None:
         """End the session in order."""
-        self._hang_up()
+        self.hang_up()
         self.ingest.flush(self.exchange.now_us)
 
     def kill(self) -> dict[str, Any]:
         """End at once; returns what the journal would remember."""
-        self._hang_up()
+        self.hang_up()
         memory: dict[str, Any] = json.loads(json.dumps(self.intake.continuity.to_memory()))
         return memory
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
+        """Close the connection, if there is one."""
         if self._connection is not None:
             self.exchange.close(self._connection)
         self._connection, self._opened = None, False

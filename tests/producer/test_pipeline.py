@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.exchange.server import ExchangeServer
+from producer.errors import JournalLocked
+from producer.pipeline import Producer
+from producer.settings import Settings
+from producer.settlement import PutAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from producer.ledger import Receipt
+    from producer.packing import Pack
+
+FIRST = "01JDB3M7Q8RSTVWXYZ01234567"
+SECOND = "01JDB3M7Q8RSTVWXYZ01234568"
+
+
+class Firehose:
+    """Takes packs, or breaks in a way that no Firehose should."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._broken = broken
+
+    def put(self, packs: Sequence[Pack]) -> list[PutAnswer]:
+        if self._broken:
+            raise ZeroDivisionError("a fault of ours")
+        for pack in packs:
+            self.lines += [json.loads(line) for line in pack.content.splitlines()]
+        return [PutAnswer("id") for _ in packs]
+
+
+def run(tmp_path: Path, firehose: Firehose, *sessions: str, ticks: int = 20) -> list[Receipt]:
+    """Sessions one after the other on one exchange, which goes on in between."""
+
+    async def drive(server: ExchangeServer, session: str) -> Receipt:
+        settings = Settings(
+            ws_url=server.ws_url,
+            rest_url=server.rest_url,
+            products=("BTC-USD",),
+            journal=tmp_path / "journal",
+            linger_s=0.1,
+            drain_s=5.0,
+        )
+        producer = Producer(settings, firehose, session=session, rng=random.Random(1))
+        running = asyncio.create_task(producer.run())
+        while producer.ledger.product("BTC-USD").ticks < ticks and not running.done():  # noqa: ASYNC110 - plain values
+            await asyncio.sleep(0.02)
+        assert producer.health().state in {"healthy", "idle"}
+        producer.stop("the test has seen enough")
+        return await running
+
+    async def drive_all() -> list[Receipt]:
+        receipts = []
+        async with ExchangeServer(products=["BTC-USD"], speed=20.0, deflate=False) as server:
+            for session in sessions:
+                receipts.append(await drive(server, session))
+                last = len(server.truth().of("BTC-USD").had)
+                while last == len(server.truth().of("BTC-USD").had):  # noqa: ASYNC110 - plain values
+                    await asyncio.sleep(0.02)
+        return receipts
+
+    return asyncio.run(drive_all())
+
+
+def test_a_session_opens_and_closes_with_its_totals(tmp_path: Path) -> None:
+    firehose = Firehose()
+    (receipt,) = run(tmp_path, firehose, FIRST)
+    opened, closed = [line for line in firehose.lines if line["kind"] == "session"]
+
+    assert (0, receipt.written - 1) == (opened["n"], closed["n"])
+    message = closed["message"]
+    assert receipt.written - 1 == message["lines"] == message["delivered"] + message["pending"]
+    assert "the test has seen enough" == message["why"]
+    assert ["BTC-USD"] == message["products"]
+    assert (0, 0) == (receipt.pending, receipt.unbalanced)
+
+
+def test_the_next_session_knows_the_last_ones_trades(tmp_path: Path) -> None:
+    firehose = Firehose()
+    run(tmp_path, firehose, FIRST, SECOND)
+    gaps = [line["message"] for line in firehose.lines if line["kind"] == "gap"]
+
+    assert {FIRST, SECOND} == {line["session"] for line in firehose.lines}
+    assert "process_down" in {gap["reason"] for gap in gaps}
+
+
+def test_a_fault_of_ours_stops_it_in_order_and_is_seen_with_nothing_lost(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path, Firehose(broken=True), FIRST, ticks=10**9)
+    firehose = Firehose()
+    run(tmp_path, firehose, SECOND)
+    numbers = [line["n"] for line in firehose.lines if line["session"] == FIRST]
+
+    assert sorted(numbers) == list(range(len(numbers)))
+    assert len(numbers) >= 2
+
+
+def test_one_journal_has_one_owner(tmp_path: Path) -> None:
+    settings = Settings(journal=tmp_path / "journal")
+    Producer(settings, Firehose(), session=FIRST, rng=random.Random(1))
+
+    with pytest.raises(JournalLocked, match=FIRST):
+        Producer(settings, Firehose(), session=SECOND, rng=random.Random(1))
