@@ -1,0 +1,68 @@
+"""
+`ticklake replay`: rows made anew from raw/, for a transform that was wrong.
+
+Laws: a dry run touches nothing; each hour of raw/ takes effect by itself; the receipt accounts for every line.
+Refuses to know: how rows are compared and replaced (local/replay.py).
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from cli.spans import decode_span, from_option, lake_option, to_option
+from local.compact import hold_lake, hour_start_us
+from local.lake import LakeError, LakeMissing
+from local.replay import finish_replays, list_raw_hours, plan_replay, replay_hour
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.replay import Receipt
+
+EXIT_NOT_BALANCED: Final = 1
+
+
+@click.command("replay")
+@lake_option("The lake whose rows to make anew.")
+@from_option
+@to_option
+@click.option("--dry-run", is_flag=True, help="Only say what would be replaced.")
+def command(*, lake: Path, from_: str | None, to: str | None, dry_run: bool) -> None:
+    """Make rows anew from raw/ with today's transform; those that differ take the place of the old ones."""
+    from_us, to_us = decode_span(from_, to)
+    root = lake.resolve()
+    receipts: list[Receipt] = []
+    try:
+        if not root.is_dir():
+            raise LakeMissing(path=lake)
+        with nullcontext() if dry_run else hold_lake(root):
+            if not dry_run:
+                finish_replays(root)
+            hours = list_raw_hours(root, from_us=from_us, to_us=to_us)
+            for number, (raw_hour, objects) in enumerate(hours.items(), start=1):
+                plan = plan_replay(root, raw_hour, objects, start_us=hour_start_us(raw_hour))
+                if not (dry_run or plan.receipt.is_idle):
+                    replay_hour(root, plan, lambda _: None)
+                click.echo(f"{number}/{len(hours)}  {raw_hour}  {_sentence(plan.receipt)}")
+                receipts.append(plan.receipt)
+    except LakeError as error:
+        raise click.ClickException(str(error)) from error
+    would = "would be " if dry_run else ""
+    changed = sum(each.replaced + each.added + each.set_aside for each in receipts)
+    click.echo(
+        f"{sum(each.found for each in receipts)} lines in {len(receipts)} hours of raw/, of which {changed} {would}changed"
+    )
+    if not all(each.is_balanced for each in receipts):
+        sys.exit(EXIT_NOT_BALANCED)
+
+
+def _sentence(receipt: Receipt) -> str:
+    balance = "balanced" if receipt.is_balanced else "NOT BALANCED"
+    return (
+        f"{receipt.found} lines = {receipt.unchanged} unchanged + {receipt.replaced} replaced + {receipt.added} added"
+        f" + {receipt.set_aside} set aside + {receipt.refused} refused as before + {receipt.copies} copies   {balance}"
+    )
