@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "query": "Ask a lake on this machine a question.",
     "compact": "Closed hours of a lake into the table history: one row per trade, typed, sorted.",
     "replay": "Rows made anew from raw/, for a transform that was wrong.",
+    "cost": "What a lake's data costs on AWS, from its own figures.",
     "redrive": "Refused lines that pass today go back through Firehose.",
     "exchange": "Serve the simulated exchange for any client.",
     "firehose": "Serve the local delivery engine for any Firehose client.",

@@ -227,7 +227,7 @@ def decode_value(parameter: Parameter, text: str) -> Value:
         return None
     if parameter.type == "text":
         return text
-    decoded = {"instant": _instant_us, "duration": _duration_us, "count": _count}[parameter.type](text)
+    decoded = {"instant": decode_instant_us, "duration": _duration_us, "count": _count}[parameter.type](text)
     if decoded is None:
         raise ValueRefused(parameter=parameter.name, value=text, why=_WANTED[parameter.type])
     return decoded
@@ -240,7 +240,8 @@ _WANTED: Final = {
 }
 
 
-def _instant_us(text: str) -> int | None:
+def decode_instant_us(text: str) -> int | None:
+    """An instant as a person or a line writes it, in microseconds; None if it is none of 1970 or later. UTC unless it says otherwise."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
