@@ -62,14 +62,15 @@ def refusal_of(kind: Literal["ticker", "trade", "spot"], text: bytes, *, told: s
     """
     Why the line with this message of the exchange will be refused; None if it will be a row.
 
-    `told`: the product that its envelope tells, where the message may name none (REST bodies).
-    Caller must: have carried it in a good envelope; nothing here sees that.
+    `told`: the product that its envelope tells, with which a message that names one must agree (a REST ticker might).
+    Caller must: carry it in a good envelope, which tells the product of a REST body; nothing here sees that.
     """
     try:
         message = decode_object(text, levels=MAX_NESTED - 1)  # the envelope is a level, too
         form = validate_message(kind, message)
         read_columns(form, message)
-        name_product(form, message, told)
+        if told is not None:
+            name_product(form, message, told)
     except LineRefused as refused:
         return refused.reason
     return None

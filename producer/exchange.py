@@ -1,8 +1,9 @@
 """
 Coinbase Exchange's frames to typed messages, and the subscribe frames we send.
 
-Laws: pure; a frame is parsed once; what cannot be understood is named, never raised past `decode_frame`.
-Refuses to know: sockets, clocks, and whether a ticker's values make sense (the transform judges).
+Laws: pure; a good ticker is recognised without parsing it, another frame is parsed; what cannot be understood is named, never raised
+past `decode_frame`. Whether a ticker is valid the contract says, as it will say to the transform.
+Refuses to know: sockets, clocks, and what is done about a ticker that is not valid.
 Source: docs.cdp.coinbase.com, Exchange, WebSocket channels; bad frames seen in recordings.
 """
 
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
+from contract.messages import refusal_of
+from contract.ticker import recognise_ticker
 from producer.line import MAX_FRAME_BYTES, UnreadableReason
 
 if TYPE_CHECKING:
@@ -22,12 +25,17 @@ CHANNELS: Final = ("ticker", "heartbeat")
 
 # NamedTuples, not dataclasses: one is made per frame, and a tuple is built in a quarter of the time.
 class Ticker(NamedTuple):
-    """One trade. trade_id 0 and empty texts where the frame's own value has the wrong type: the transform will refuse it."""
+    """
+    One trade, if it is `valid`; otherwise the transform will refuse its line, and no row will hold the trade.
+
+    trade_id 0 and empty texts stand where the frame's own value has the wrong type.
+    """
 
     product_id: str
     trade_id: int
     event_time: str
     price: str
+    valid: bool
 
 
 class Heartbeat(NamedTuple):
@@ -80,6 +88,9 @@ def encode_subscribe(products: Sequence[str]) -> bytes:
 
 def decode_frame(raw: bytes) -> Message:
     """What one websocket message says; `Unreadable` if it says nothing."""
+    recognised = recognise_ticker(raw)
+    if recognised is not None:
+        return Ticker(*recognised, True)
     if len(raw) > MAX_FRAME_BYTES:
         return Unreadable("frame_too_long")
     try:
@@ -89,6 +100,8 @@ def decode_frame(raw: bytes) -> Message:
     kind = parsed.get("type") if isinstance(parsed, dict) else None
     if not isinstance(kind, str):
         return Unreadable("frame_not_object")
+    if kind == "ticker":
+        return _decode_ticker(parsed, valid=refusal_of("ticker", raw) is None)
     decode = _DECODERS.get(kind)
     return decode(parsed) if decode else Other(kind)
 
@@ -109,9 +122,9 @@ def _number(value: object) -> int:
     return value if type(value) is int else 0  # JSON true is no number, though Python's bool is an int
 
 
-def _decode_ticker(parsed: dict[str, Any]) -> Ticker:
+def _decode_ticker(parsed: dict[str, Any], *, valid: bool) -> Ticker:
     get = parsed.get
-    return Ticker(_text(get("product_id")), _number(get("trade_id")), _text(get("time")), _text(get("price")))
+    return Ticker(_text(get("product_id")), _number(get("trade_id")), _text(get("time")), _text(get("price")), valid)
 
 
 def _decode_heartbeat(parsed: dict[str, Any]) -> Heartbeat:
@@ -132,7 +145,6 @@ def _decode_error(parsed: dict[str, Any]) -> ExchangeError:
 
 
 _DECODERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
-    "ticker": _decode_ticker,
     "heartbeat": _decode_heartbeat,
     "subscriptions": _decode_subscriptions,
     "error": _decode_error,

@@ -3,7 +3,8 @@ Filling holes by trade id: which page of REST trades to ask for next, and what a
 
 Theory of operation. A hole's missing ids are asked for from the newest down: a page `after=id+1` holds the thousand trades below.
 Ids that a page spans but does not hold are absent: REST may lag behind the feed, so they are asked for again a few times, further
-and further apart; then the hole is closed with a receipt that names them. Trades older than the bound are not asked for.
+and further apart; then the hole is closed with a receipt that names them. Trades older than the bound are not asked for, nor again
+those that the page holds, but not as valid trades.
 
 Laws: pure; one page at a time; an id is fetched at most once; every hole ends in exactly one receipt: healed, partly_healed or
 unhealed, with what is still missing and why. Times are arguments.
@@ -57,6 +58,7 @@ class _Patient:
     to_ask: IntervalSet
     absent: IntervalSet = field(default_factory=IntervalSet)
     too_old_to: int = 0  # ids up to this one happened before the bound
+    spoilt: bool = False  # REST has ids of it, but not as valid trades
     tries: int = 0
     due_at: float = 0.0
 
@@ -102,7 +104,7 @@ class Healer:
         for trade in trades:
             if trade.trade_id >= page.after or trade.trade_id in taken or trade.trade_id not in missing:
                 continue
-            if too_old_before is not None and trade.event_time < too_old_before:
+            if trade.valid and too_old_before is not None and trade.event_time < too_old_before:
                 self._out.too_old_to = max(self._out.too_old_to, trade.trade_id)
                 continue
             taken.add(trade.trade_id)
@@ -113,9 +115,10 @@ class Healer:
         self, page: Page, trades: Sequence[RestTrade], healed: Sequence[int], now: float
     ) -> HealReceipt | None:
         """
-        A page came, and `healed` of its trades were journaled; returns the receipt if the hole is done with.
+        A page came, and `healed` of its trades were journaled and are valid; returns the receipt if the hole is done with.
 
-        An id that was wanted and not journaled (no room) is asked for again; one that the page spans and does not hold is absent.
+        An id that was wanted and not journaled (no room) is asked for again; one whose trade is not valid is not; one that the page
+        spans and does not hold is absent.
         """
         patient, self._out = self._out, None
         assert patient is not None
@@ -165,24 +168,20 @@ class Healer:
             lowest = 0
         for first, last in patient.to_ask.take(lowest, page.after - 1):
             patient.absent.add(first, last)
-        for trade_id in held:
-            if patient.absent.remove(trade_id, trade_id):
-                patient.to_ask.add(trade_id, trade_id)
+        for trade in trades:
+            if trade.trade_id < page.after and patient.absent.remove(trade.trade_id, trade.trade_id):
+                if trade.valid:
+                    patient.to_ask.add(trade.trade_id, trade.trade_id)
+                else:
+                    patient.spoilt = True
         patient.to_ask.take(0, patient.too_old_to)
 
     def _judge(self, patient: _Patient, now: float) -> HealReceipt | None:
         if patient.to_ask:
             patient.due_at = now
             return None
-        if not patient.hole.missing or patient.too_old_to or patient.tries == len(RETRY_ABSENT_S):
-            why = None
-            if patient.hole.missing:
-                why = (
-                    "older than the bound on healing"
-                    if patient.too_old_to
-                    else "the exchange's REST does not have them"
-                )
-            return self._close(patient, why)
+        if not patient.absent or patient.too_old_to or patient.tries == len(RETRY_ABSENT_S):
+            return self._close(patient, _why(patient) if patient.hole.missing else None)
         patient.due_at = now + RETRY_ABSENT_S[patient.tries]
         patient.tries += 1
         patient.to_ask, patient.absent = patient.absent, IntervalSet()
@@ -194,3 +193,12 @@ class Healer:
         fetched = hole.expected - len(hole.missing)
         outcome: Outcome = "healed" if not hole.missing else "partly_healed" if fetched else "unhealed"
         return HealReceipt(hole, outcome, hole.expected, fetched, why)
+
+
+def _why(patient: _Patient) -> str:
+    """Why a hole that was asked for is not healed."""
+    if patient.too_old_to:
+        return "older than the bound on healing"
+    if patient.spoilt:
+        return "the exchange's REST does not have them, or not as valid trades"
+    return "the exchange's REST does not have them"

@@ -2,8 +2,8 @@
 Frames and REST answers in, lines out: what each says, whether it is the next trade, and the testimony that follows from it.
 
 Laws: one frame makes at most one line, its own bytes in our envelope; the line is journaled before continuity counts the trade, so that
-a trade the journal had no room for is found missing by the next one that is written. Testimony that finds no room waits for the
-next line that does. Time is an argument.
+a trade the journal had no room for is found missing by the next one that is written. A trade that the transform will refuse is
+journaled, but no trade: it stays missing. Testimony that finds no room waits for the next line that does. Time is an argument.
 Refuses to know: sockets, HTTP, disks (it is given `write`), and delivery.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from contract.messages import refusal_of
 from producer.continuity import Continuity, Edge, GapReason, Hole, Jump, Late, Repeat, Step
 from producer.exchange import ExchangeError, Heartbeat, Message, Other, Subscriptions, Ticker, Unreadable, decode_frame
 from producer.healing import HealReceipt, Outcome
@@ -82,6 +83,7 @@ class Intake:
         self._simulated = simulated
         self._ws_source: Source = "simulated" if simulated else "exchange_ws"
         self._unwritten: list[tuple[Kind, bytes, int]] = []
+        self._refused_polls: dict[str, int] = {}  # per product, the last trade whose polled ticker is not valid
 
     def take(self, raw: bytes, receive_us: int) -> Message:
         """
@@ -101,10 +103,11 @@ class Intake:
 
     def _take_ticker(self, ticker: Ticker, raw: bytes, receive_us: int) -> None:
         if not self._write("ticker", self._ws_source, raw, receive_us):
-            self.continuity.suspect("journal_full", ticker.product_id)
+            self._suspect("journal_full", ticker)
             return
-        if ticker.trade_id <= 0 or not ticker.product_id:
-            return  # the transform will refuse the line by name; the hole shows at the product's next trade
+        if not ticker.valid:
+            self._suspect("refused_frame", ticker)  # the transform will refuse the line by name
+            return
         if self._unwritten:
             self._write_unwritten()
         view = self._ledger.product(ticker.product_id)
@@ -119,6 +122,11 @@ class Intake:
             self.listener.new_trade(*ticker[:3])
         self.follow(step, ticker.trade_id, receive_us)
 
+    def _suspect(self, reason: GapReason, ticker: Ticker) -> None:
+        """This ticker's trade is lost to its product; where it is not valid and names none we know, to any."""
+        known = ticker.valid or self.continuity.last_trade_id(ticker.product_id) is not None
+        self.continuity.suspect(reason, ticker.product_id if known else None)
+
     def follow(self, step: Step | None, trade_id: int, receive_us: int) -> None:
         """What a step in a product's trade ids asks for: a hole is named, a filled one is closed."""
         if type(step) is Jump:
@@ -130,14 +138,24 @@ class Intake:
                 self._close_late(step.hole, receive_us)
 
     def take_poll(self, product_id: str, ticker: RestTicker, body: bytes, receive_us: int) -> bool:
-        """A ticker that REST gave while the websocket was down; journaled if its trade is new. True if it was new."""
+        """
+        A ticker that REST gave while the websocket was down; journaled if its trade is new. True if it was new and is valid.
+
+        One that is not valid stays new; its line is written once, however often REST gives it.
+        """
         source: Source = "simulated" if self._simulated else "exchange_rest"
         if not self.continuity.is_new(product_id, ticker.trade_id):
+            return False
+        valid = refusal_of("ticker", body, told=product_id) is None
+        if not valid and self._refused_polls.get(product_id) == ticker.trade_id:
             return False
         if not self._write("ticker", source, body, receive_us, product_id):
             self.continuity.suspect("journal_full", product_id)
             return False
         self._write_unwritten()
+        if not valid:
+            self._refused_polls[product_id] = ticker.trade_id
+            return False
         self.continuity.note_polled(product_id, ticker.trade_id, ticker.event_time)
         view = self._ledger.product(product_id)
         view.price, view.event_time = ticker.price, ticker.event_time
@@ -145,15 +163,16 @@ class Intake:
         return True
 
     def take_healed(self, product_id: str, trades: Sequence[RestTrade], receive_us: int) -> list[int]:
-        """Trades fetched for a hole, each its own line; returns the ids that found room."""
+        """Trades fetched for a hole, each its own line; returns the ids that found room and are valid."""
         source: Source = "simulated" if self._simulated else "rest_heal"
-        journaled = []
+        healed = []
         for trade in trades:
             if not self._write("trade", source, trade.raw, receive_us, product_id):
                 break
-            journaled.append(trade.trade_id)
-        self._ledger.product(product_id).healed += len(journaled)
-        return journaled
+            if trade.valid:
+                healed.append(trade.trade_id)
+        self._ledger.product(product_id).healed += len(healed)
+        return healed
 
     def close(self, receipt: HealReceipt, receive_us: int) -> None:
         """A healed or given-up hole: its receipt is a second gap line."""

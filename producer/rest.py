@@ -2,7 +2,7 @@
 Coinbase Exchange's REST bodies to typed messages, each with its own bytes; and the paths we ask for.
 
 Laws: pure; an element of a page keeps the text it came with, cut out of the body, never written anew; what cannot be understood raises
-`BodyUnreadable` with the reason.
+`BodyUnreadable` with the reason. Whether a trade is valid the contract says, as it will say to the transform.
 Refuses to know: HTTP, rate limits, and what is done with an answer.
 Source: docs.cdp.coinbase.com, Exchange REST API: Get product trades, Get product ticker, Get all known trading pairs, Pagination.
 """
@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import orjson
 
+from contract.messages import refusal_of
 from producer.errors import BodyUnreadable
 
 # Default and largest page of /trades (Pagination).
@@ -26,11 +27,12 @@ _BETWEEN: Final = re.compile(r"[\s,]*")
 
 
 class RestTrade(NamedTuple):
-    """One trade of GET /products/{id}/trades; `raw` is its text as sent."""
+    """One trade of GET /products/{id}/trades; `raw` is its text as sent. Unless it is `valid` the transform will refuse its line."""
 
     trade_id: int
     event_time: str
     raw: bytes
+    valid: bool
 
 
 class RestTicker(NamedTuple):
@@ -98,7 +100,9 @@ def _decode_trade(element: Any, raw: str) -> RestTrade:
     if type(trade_id) is not int or trade_id <= 0:
         raise BodyUnreadable(what="trades", why="an element has no trade_id", head=raw)
     event_time = element.get("time")
-    return RestTrade(trade_id, event_time if isinstance(event_time, str) else "", raw.encode())
+    text = raw.encode()
+    valid = refusal_of("trade", text) is None
+    return RestTrade(trade_id, event_time if isinstance(event_time, str) else "", text, valid)
 
 
 def decode_ticker(body: bytes) -> RestTicker:

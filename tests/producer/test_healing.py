@@ -23,8 +23,8 @@ def hole(first: int, last: int, product_id: str = "A-B") -> Hole:
     )
 
 
-def trade(trade_id: int, event_time: str = "2026") -> RestTrade:
-    return RestTrade(trade_id, event_time, b"{}")
+def trade(trade_id: int, event_time: str = "2026", *, valid: bool = True) -> RestTrade:
+    return RestTrade(trade_id, event_time, b"{}", valid)
 
 
 def page_of(page: Page, available: set[int]) -> list[RestTrade]:
@@ -130,6 +130,46 @@ def test_a_trade_the_journal_had_no_room_for_is_asked_for_again() -> None:
 
     assert "healed" == receipt.outcome
     assert [11, 10] == fetched
+
+
+def test_a_trade_that_is_not_valid_is_not_asked_for_again_and_stays_named() -> None:
+    healer = Healer()
+    healer.add(hole(10, 12), 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    trades = [trade(12), trade(11, valid=False), trade(10)]
+    assert [12, 11, 10] == [each.trade_id for each in healer.wanted(page, trades, too_old_before=None)]
+    receipt = healer.answered(page, trades, [12, 10], 0.0)
+
+    assert receipt is not None
+    assert ("partly_healed", 2, [(11, 11)]) == (receipt.outcome, receipt.fetched, list(receipt.hole.missing))
+    assert "the exchange's REST does not have them, or not as valid trades" == receipt.why
+
+
+def test_a_trade_that_is_not_valid_does_not_keep_the_absent_ones_from_being_asked_for() -> None:
+    healer = Healer()
+    healer.add(hole(10, 12), 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    assert healer.answered(page, [trade(11, valid=False), trade(9)], [], 0.0) is None
+    assert RETRY_ABSENT_S[0] == healer.next_due()
+    (receipt,), fetched, _ = heal_all(healer, {9, 10, 12})
+
+    assert [12, 10] == fetched
+    assert [(11, 11)] == list(receipt.hole.missing)
+
+
+def test_the_time_of_a_trade_that_is_not_valid_makes_nothing_too_old() -> None:
+    healer = Healer()
+    healer.add(hole(10, 12), 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    trades = [trade(12, "0001", valid=False), trade(11), trade(10)]
+    wanted = healer.wanted(page, trades, too_old_before="2025")
+    receipt = healer.answered(page, trades, [each.trade_id for each in wanted if each.valid], 0.0)
+
+    assert receipt is not None
+    assert ("partly_healed", [(12, 12)]) == (receipt.outcome, list(receipt.hole.missing))
 
 
 def test_a_failed_page_waits_and_other_holes_go_on() -> None:

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from contract import ROOT
 from producer.continuity import Continuity
 from producer.exchange import Heartbeat, Other, Unreadable
 from producer.intake import Intake
 from producer.ledger import Ledger
 from producer.line import MAX_FRAME_BYTES
+from producer.rest import decode_ticker, decode_trades
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TODAY = json.loads((ROOT / "examples/frames/ticker.today.pass.json").read_bytes())
 
 
 class Journal:
@@ -20,7 +30,7 @@ class Journal:
 
     def write(self, kind: str, source: str, message: bytes, receive_us: int, product_id: str | None = None) -> bool:
         assert receive_us
-        assert product_id is None
+        assert (source in {"exchange_rest", "rest_heal"}) == (product_id is not None)
         if self.room <= 0:
             return False
         self.room -= 1
@@ -46,9 +56,19 @@ def make(*, simulated: bool = False) -> tuple[Intake, Journal, Ledger]:
     return intake, journal, ledger
 
 
-def tick(trade_id: int, product_id: str = "A-B") -> bytes:
-    text = {"type": "ticker", "product_id": product_id, "trade_id": trade_id, "time": f"t{trade_id}", "price": "1.5"}
-    return json.dumps(text).encode()
+def instant(trade_id: int) -> str:
+    return f"2026-11-23T02:30:00.{trade_id:06d}Z"
+
+
+def tick(trade_id: int, product_id: str = "A-B", wrong: Mapping[str, object] = MappingProxyType({})) -> bytes:
+    named = {"product_id": product_id, "trade_id": trade_id, "time": instant(trade_id)}
+    return json.dumps({**TODAY, **named, **wrong}).encode()
+
+
+def poll(intake: Intake, trade_id: int, price: str = "1.5") -> bool:
+    body = {"trade_id": trade_id, "price": price, "size": "1", "time": instant(trade_id)}
+    text = json.dumps(body).encode()
+    return intake.take_poll("A-B", decode_ticker(text), text, 1_000)
 
 
 def feed(intake: Intake, *trade_ids: int) -> None:
@@ -84,8 +104,8 @@ def test_a_hole_becomes_a_gap_line_behind_the_tick_that_showed_it() -> None:
         "first_missing_trade_id": 2,
         "last_missing_trade_id": 4,
         "missing": 3,
-        "before": {"trade_id": 1, "event_time": "t1"},
-        "after": {"trade_id": 5, "event_time": "t5"},
+        "before": {"trade_id": 1, "event_time": instant(1)},
+        "after": {"trade_id": 5, "event_time": instant(5)},
     } == journal.of("gap")[0]
     assert (1, 3) == (ledger.products["A-B"].holes, ledger.products["A-B"].missing)
 
@@ -119,14 +139,85 @@ def test_a_frame_too_long_is_set_aside_whole() -> None:
     assert len(frame) == journal.of("unreadable")[0]["frame_bytes"]
 
 
-def test_a_ticker_without_a_usable_id_is_a_line_and_no_trade() -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"price": "-1.5"},
+        {"last_size": "0.-1"},
+        {"time": "0001-01-01T00:00:00.000000Z"},
+        {"best_ask": "0.01"},
+        {"trade_id": "2"},
+        {"trade_id": 10**30},
+    ],
+)
+def test_a_ticker_that_the_transform_will_refuse_is_a_line_and_no_trade(wrong: dict[str, object]) -> None:
+    intake, journal, ledger = make()
+    feed(intake, 1)
+    intake.take(tick(1, "C-D"), 1_000)
+    intake.take(tick(2, wrong=wrong), 1_000)
+    feed(intake, 3)
+    intake.take(tick(3, "C-D"), 1_000)
+
+    assert 5 == len(journal.of("ticker"))
+    assert [("A-B", "refused_frame", 2, 2), ("C-D", "dropped_by_exchange", 2, 2)] == [
+        (gap["product_id"], gap["reason"], gap["first_missing_trade_id"], gap["last_missing_trade_id"])
+        for gap in journal.of("gap")
+    ]
+    assert (2, instant(3)) == (ledger.products["A-B"].ticks, ledger.products["A-B"].event_time)
+
+
+@pytest.mark.parametrize("product_id", [None, 17, "", "a-b", "NOBODY-KNOWS"])
+def test_a_refused_ticker_of_an_unknown_product_is_suspected_of_every_product(product_id: object) -> None:
+    intake, journal, _ = make()
+    for product in ("A-B", "C-D"):
+        intake.take(tick(1, product), 1_000)
+    intake.take(tick(2, wrong={"price": "-1.5", "product_id": product_id}), 1_000)
+    for product in ("A-B", "C-D"):
+        intake.take(tick(3, product), 1_000)
+
+    assert ["refused_frame", "refused_frame"] == [gap["reason"] for gap in journal.of("gap")]
+
+
+def test_a_refused_ticker_that_comes_well_after_all_leaves_no_hole() -> None:
     intake, journal, _ = make()
     feed(intake, 1)
-    intake.take(b'{"type":"ticker","product_id":"A-B","trade_id":"2"}', 1_000)
-    feed(intake, 3)
+    intake.take(tick(2, wrong={"price": "-1.5"}), 1_000)
+    feed(intake, 2, 3)
 
-    assert 3 == len(journal.of("ticker"))
-    assert [(2, 2)] == [(gap["first_missing_trade_id"], gap["last_missing_trade_id"]) for gap in journal.of("gap")]
+    assert [] == journal.of("gap")
+
+
+def test_a_polled_ticker_that_the_transform_will_refuse_is_one_line_and_no_trade() -> None:
+    intake, journal, ledger = make()
+    feed(intake, 1)
+
+    assert [False, False, True, False] == [
+        poll(intake, 2, "-1.5"),
+        poll(intake, 2, "-1.5"),
+        poll(intake, 2),
+        poll(intake, 2, "-1.5"),
+    ]
+    assert [TODAY["price"], "-1.5", "1.5"] == [message["price"] for message in journal.of("ticker")]
+    assert 2 == ledger.products["A-B"].ticks
+
+
+def test_a_polled_ticker_that_names_another_product_is_no_trade_of_the_one_asked_for() -> None:
+    intake, _, _ = make()
+    body = tick(2, "C-D")
+
+    assert not intake.take_poll("A-B", decode_ticker(body), body, 1_000)
+
+
+def test_a_healed_trade_that_the_transform_will_refuse_is_a_line_and_not_healed() -> None:
+    intake, journal, ledger = make()
+    body = [
+        {"trade_id": trade_id, "price": price, "size": "1", "side": "buy", "time": instant(trade_id)}
+        for trade_id, price in ((3, "1.5"), (2, "-1.5"), (1, "1.5"))
+    ]
+
+    assert [3, 1] == intake.take_healed("A-B", decode_trades(json.dumps(body).encode()), 1_000)
+    assert 3 == len(journal.of("trade"))
+    assert 2 == ledger.products["A-B"].healed
 
 
 def test_what_the_journal_had_no_room_for_is_one_typed_gap_per_product() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.errors import BodyUnreadable
+from producer.line import LineEncoder
 from producer.rest import (
     RestTicker,
     RestTrade,
@@ -17,20 +20,51 @@ from producer.rest import (
     ticker_path,
     trades_path,
 )
+from tests.contract.mutations import mutated
+from tests.producer.virtual import SESSION, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_every_trade_keeps_its_own_bytes() -> None:
-    one = '{"time":"2020-01-01T00:00:00.5Z", "trade_id": 7 ,"price":"1.10000000","note":"a ] , } b"}'
+    one = (
+        '{"time":"2020-01-01T00:00:00.5Z", "trade_id": 7 ,"price":"1.10000000","size":"1","side":"buy","x":"a ] , } b"}'
+    )
     two = '{"trade_id":6,"time":"t","x":[1,[2]],"é":"\\u00e9"}'
     body = f" [ {one} ,\n{two}\n] ".encode()
 
     assert [
-        RestTrade(7, "2020-01-01T00:00:00.5Z", one.encode()),
-        RestTrade(6, "t", two.encode()),
+        RestTrade(7, "2020-01-01T00:00:00.5Z", one.encode(), valid=True),
+        RestTrade(6, "t", two.encode(), valid=False),
     ] == decode_trades(body)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_mutated_trade_is_valid_exactly_if_the_transform_makes_a_row_of_its_line(seed: int) -> None:
+    dice = random.Random(f"trades:{seed}")
+    encoder = LineEncoder(SESSION)
+    good = b'{"trade_id":5,"side":"buy","size":"0.10000000","price":"20000.1","time":"2026-11-22T23:59:59.860000Z"}'
+    lines: list[bytes] = []
+    valid: set[int] = set()
+    while len(lines) < 2_000:
+        with suppress(BodyUnreadable):
+            for trade in decode_trades(b"[%b]" % mutated(good, dice)):
+                if trade.valid:
+                    valid.add(len(lines))
+                lines.append(
+                    encoder.encode(
+                        n=len(lines),
+                        kind="trade",
+                        source="rest_heal",
+                        receive_us=1_763_996_400_000_000,
+                        message=trade.raw,
+                        product_id="BTC-USD",
+                    )
+                )
+
+    assert valid == {row["n"] for row in rows_of(lines)}
+    assert 200 < len(valid) < 1_800
 
 
 @given(
