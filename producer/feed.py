@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -22,7 +23,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from producer.errors import FeedLost, FeedRefused
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Sequence
 
     from producer.ingest import Channel
@@ -114,7 +114,7 @@ class Feed:
         return connect(
             self._settings.ws_url,
             # Connection
-            ssl=self._tls if url.scheme == "wss" else None,
+            ssl=(self._tls or ssl.create_default_context()) if url.scheme == "wss" else None,
             proxy=None if loopback else True,
             # Time-outs; pings find a half-open connection that heartbeats do not
             open_timeout=self._settings.connect_timeout_s,

@@ -22,10 +22,11 @@ from botocore.parsers import ResponseParserError
 from pybase64 import b64encode
 
 from producer.errors import AnswerMismatch, DeliveryFailed, DeliveryUnprepared
+from producer.packing import BODY_HEAD_BYTES, MAX_BATCH_BODY_BYTES, PACK_HEAD_BYTES
 from producer.settlement import ADVICE, PutAnswer, classify_call_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_firehose.client import FirehoseClient
 
@@ -90,10 +91,31 @@ def _unprepared(code: str, wrong: Exception) -> DeliveryUnprepared:
     return DeliveryUnprepared(code=code, message=str(wrong), advice=ADVICE.get(code, ""))
 
 
-def encode_body(stream: str, packs: Sequence[Pack]) -> bytes:
-    """The JSON body of a PutRecordBatch call."""
-    records = b'"},{"Data":"'.join(b64encode(pack.content) for pack in packs)
-    return b'{"DeliveryStreamName":"%b","Records":[{"Data":"%b"}]}' % (stream.encode(), records)
+def body_bytes(packs: Sequence[Pack]) -> int:
+    """How long the body of a call is at most."""
+    return BODY_HEAD_BYTES + sum(pack.base64_bytes + PACK_HEAD_BYTES for pack in packs)
+
+
+def encode_body(stream: str, packs: Sequence[Pack], into: bytearray) -> memoryview:
+    """
+    The JSON body of a PutRecordBatch call, written over what `into` held.
+
+    Caller must: give it `body_bytes(packs)` of room, and be done with the body of the call before.
+    """
+    body, at = memoryview(into), 0
+    for part in _parts(stream, packs):
+        body[at : at + len(part)] = part
+        at += len(part)
+    return body[:at]
+
+
+def _parts(stream: str, packs: Sequence[Pack]) -> Iterator[bytes]:
+    yield b'{"DeliveryStreamName":"%b","Records":[' % stream.encode()
+    for at, pack in enumerate(packs):
+        yield b',{"Data":"' if at else b'{"Data":"'
+        yield b64encode(pack.content)
+        yield b'"}'
+    yield b"]}"
 
 
 class Firehose:
@@ -102,7 +124,9 @@ class Firehose:
     def __init__(self, client: FirehoseClient, stream: str) -> None:
         self._client = client
         self._stream = stream  # settings.py has checked its form: it needs no escaping in JSON
-        self._body = b""
+        # Kept from call to call: where a body of megabytes is made anew for each, page faults cost more than the rest of the call.
+        self._buffer = bytearray(MAX_BATCH_BODY_BYTES)
+        self._body = memoryview(b"")
         client.meta.events.register("before-call.firehose.PutRecordBatch", self._swap_body)
 
     def _swap_body(self, params: dict[str, Any], **_: object) -> None:
@@ -116,7 +140,9 @@ class Firehose:
         Raises: DeliveryThrottled, DeliveryUnreachable, DeliveryAmbiguous or DeliveryRefused for the call as a whole;
         AnswerMismatch if the answer is none.
         """
-        self._body = encode_body(self._stream, packs)
+        if len(self._buffer) < body_bytes(packs):  # a new one: what an error still points at cannot be resized
+            self._buffer = bytearray(body_bytes(packs))
+        self._body = encode_body(self._stream, packs, self._buffer)
         try:
             answer = self._client.put_record_batch(DeliveryStreamName=self._stream, Records=[{"Data": b""}])
         except botocore.exceptions.ClientError as wrong:
@@ -129,7 +155,7 @@ class Firehose:
             # Our arguments are constant, so this is botocore's parser meeting an answer of another shape: it trusts the service.
             raise classify_call_error("UnreadableAnswer", f"{type(wrong).__name__}: {wrong}", None) from wrong
         finally:
-            self._body = b""
+            self._body = memoryview(b"")
         # Something between us and Firehose may answer 200 with anything (a captive portal does).
         entries = answer.get("RequestResponses")
         if not isinstance(entries, list):

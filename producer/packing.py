@@ -29,8 +29,8 @@ MAX_BATCH_PACKS: Final = 500
 # 4 MiB a call. Whether raw bytes, base64 or the whole body count is documented nowhere, so the whole body has to fit.
 MAX_BATCH_BODY_BYTES: Final = 4 * 1024 * 1024
 # The body around the packs: `{"DeliveryStreamName":"…64…","Records":[` once, `{"Data":"…"},` a pack, with margin.
-_BODY_HEAD_BYTES: Final = 256
-_PACK_HEAD_BYTES: Final = 16
+BODY_HEAD_BYTES: Final = 256
+PACK_HEAD_BYTES: Final = 16
 # Billing rounds each record up to this (Firehose pricing page).
 BILLED_STEP_BYTES: Final = 5_120
 # How many of a pack's last lines may stay for the next one, for a better fill: the more, the smaller the rounding.
@@ -153,9 +153,9 @@ def _pack(session: str, waiting: Sequence[Waiting], at: int, count: int) -> Pack
 
 def plan_batch(packs: Sequence[Pack], *, max_body_bytes: int = MAX_BATCH_BODY_BYTES) -> int:
     """How many of the first packs make one PutRecordBatch call; at least one, if there is any."""
-    total = _BODY_HEAD_BYTES
+    total = BODY_HEAD_BYTES
     for count, pack in enumerate(packs[:MAX_BATCH_PACKS]):
-        total += pack.base64_bytes + _PACK_HEAD_BYTES
+        total += pack.base64_bytes + PACK_HEAD_BYTES
         if total > max_body_bytes and count:
             return count
     return min(len(packs), MAX_BATCH_PACKS)
