@@ -14,9 +14,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import secrets
+import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import duckdb
@@ -46,7 +49,6 @@ from local.sql import decode_query, plan_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from local.sql import Query
 
@@ -218,8 +220,13 @@ def compact_hour(root: Path, plan: HourPlan, step: Callable[[Step], None]) -> Co
 
 @contextmanager
 def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with closing(duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})) as connection:
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "temp_directory": str(Path(tempfile.gettempdir()) / f"ticklake-{secrets.token_hex(8)}"),
+    }
+    with closing(duckdb.connect(":memory:", config=settings)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
         for macro in DUCKDB_MACROS:
             connection.execute(macro)
         yield connection

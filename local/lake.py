@@ -198,6 +198,7 @@ def open_lake(path: Path) -> Lake:
 
 def _define_tables(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # it goes to standard output, where the answer goes
     for macro in DUCKDB_MACROS:
         connection.execute(macro)
     survey = survey_lake(connection, root)

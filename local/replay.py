@@ -141,6 +141,7 @@ def plan_replay(root: Path, raw_hour: str, objects: Sequence[Path], *, start_us:
     lines = _judge([line for path in objects for line in _read_lines(path)], raw_hour, start_us)
     try:
         with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
+            connection.execute("SET enable_progress_bar = false")
             return _plan(connection, root, raw_hour, lines)
     except duckdb.Error as error:
         raise RowsUnreadable(why=complaint(error)) from error
