@@ -64,6 +64,12 @@ _NO_TERMINAL_COLUMNS: Final = 1000
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the answer here."
 )
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw the bars of ohlcv into this PNG or SVG file, instead of writing them.",
+)
 @click.option("--list", "list_", is_flag=True, help="List the questions and what each may be told.")
 def command(
     *,
@@ -76,6 +82,7 @@ def command(
     others: tuple[str, ...],
     form: str | None,
     output: Path | None,
+    plot: Path | None,
     list_: bool,
 ) -> None:
     """
@@ -95,13 +102,28 @@ def command(
     form = form or _form_by_ending(output)
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is not text: name a file with --output.")
+    if plot is not None and plot.suffix not in {".png", ".svg"}:
+        raise click.UsageError("--plot draws PNG or SVG: name a file that ends in .png or .svg.")
     try:
         asked = query_from_sql(question) if re.search(r"\s", question) else load_query(question)
         with open_lake(lake) as opened:
             result = run_query(opened, asked, values)
     except (LakeError, QueryError, SqlRefused) as error:
         raise click.ClickException(str(error)) from error
-    _write_answer(result, form, output)
+    if plot is None:
+        _write_answer(result, form, output)
+    else:
+        _plot_answer(result, plot)
+
+
+def _plot_answer(result: Result, plot: Path) -> None:
+    # Imported here: it takes longer than most questions.
+    from cli.plot import plot_bars  # noqa: PLC0415
+
+    try:
+        plot_bars(result, plot)
+    except OSError as error:
+        raise click.ClickException(f"The picture could not be written to {plot}: {error.strerror}.") from error
 
 
 def _decode_others(others: tuple[str, ...]) -> dict[str, str]:
