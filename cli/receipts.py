@@ -40,9 +40,9 @@ def describe_producer(receipt: Receipt) -> Iterator[str]:
         yield f"  earlier    {ledger.backlog_delivered:,} lines of earlier sessions delivered, {receipt.backlog_pending:,} pending"
     if ledger.reconnects:
         yield f"  reconnects {_counts(ledger.reconnects)}"
-    holes = sum(view.holes for view in ledger.products.values())
-    missing = sum(view.missing for view in ledger.products.values())
-    yield f"  holes      {holes:,} in trade ids, {missing:,} trades missing, each named in a gap row"
+    views = ledger.products.values()
+    holes, healed, missing = (sum(getattr(view, name) for view in views) for name in ("holes", "healed", "missing"))
+    yield f"  holes      {holes:,} in trade ids, each named in a gap row; {healed:,} trades healed, {missing:,} still missing"
 
 
 def describe_engine(snapshot: EngineSnapshot, refused: Mapping[str, int]) -> Iterator[str]:

@@ -14,7 +14,7 @@ LEDGER = Ledger(
     packs_delivered=4,
     bytes_delivered=10_000,
     bytes_billed=20_480,
-    products={"A-B": ProductView(holes=2, missing=7)},
+    products={"A-B": ProductView(holes=2, healed=3, missing=7)},
 )
 RECEIPT = Receipt(
     session="01JDB3M7Q8RSTVWXYZ01234567",
@@ -61,7 +61,7 @@ def test_the_producers_numbers_stand_in_one_balanced_line() -> None:
 
     assert "92 = 80 delivered + 11 pending + 1 refused (line_too_long 1)   balanced" in text
     assert "billed as 2.048 times that" in text
-    assert "2 in trade ids, 7 trades missing" in text
+    assert "2 in trade ids, each named in a gap row; 3 trades healed, 7 still missing" in text
 
 
 def test_what_does_not_balance_says_by_how_much() -> None:
