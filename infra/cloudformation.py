@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore.exceptions
+from botocore.parsers import ResponseParserError
 
 from infra.errors import AwsRefused, StackFailed
 from infra.stacks import Change, StackEvent, StackState, find_failure
@@ -34,7 +35,7 @@ def calling(doing: str) -> Iterator[None]:
     except botocore.exceptions.ClientError as refused:
         error = refused.response.get("Error", {})
         raise AwsRefused(doing=doing, message=f"{error.get('Code', '')}: {error.get('Message', '')}") from refused
-    except botocore.exceptions.BotoCoreError as refused:
+    except (botocore.exceptions.BotoCoreError, ResponseParserError) as refused:
         raise AwsRefused(doing=doing, message=str(refused)) from refused
 
 

@@ -124,16 +124,16 @@ def plan_parameters(
     previous: Mapping[str, str],
 ) -> dict[str, str]:
     """
-    A value for every declared parameter that has one: given, from another stack's output, as it was, or none (the default is the template's).
+    A value for every declared parameter that has one other than its default: given, from another stack's output, or as it was.
 
     Raises: ParameterMissing, naming all that have neither a value nor a default.
     """
     values = {}
-    for name in declared:
+    for name, rules in declared.items():
         source, output = FLOWS[stack].get(name, ("", ""))
         flowed = outputs.get(source, {}).get(output)
         value = given.get(name, flowed if flowed is not None else previous.get(name))
-        if value is not None:
+        if value is not None and value != str(rules.get("Default")):
             values[name] = value
     missing = tuple(name for name, rules in declared.items() if name not in values and "Default" not in rules)
     if missing:

@@ -10,6 +10,7 @@ others are cancelled. moto's own CloudFormation knows neither outputs of change 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -35,8 +36,13 @@ class Stack:
         return resolver_of(self.template, self.parameters)
 
 
+@cache
+def parsed(template: str) -> Any:
+    return parse_template(template, template="t")
+
+
 def resolver_of(template: str, given: dict[str, str]) -> Resolver:
-    tree = parse_template(template, template="t")
+    tree = parsed(template)
     declared = tree.get("Parameters") or {}
     values = {name: str(given.get(name, rules.get("Default", ""))) for name, rules in declared.items()}
     return Resolver(template="t", tree=tree, parameters=values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from infra import ROOT
@@ -31,6 +32,7 @@ def text_of(stack: str) -> str:
     return (ROOT / f"{stack}.yaml").read_text(encoding="utf-8")
 
 
+@cache
 def tree_of(stack: str) -> dict[str, Any]:
     return dict(parse_template(text_of(stack), template=stack))
 

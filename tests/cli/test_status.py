@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from cli.status import describe_alarms, is_well
+from infra.stacks import StackState
+
+WHOLE = {"storage": StackState("t-storage", "UPDATE_COMPLETE")}
+
+
+def alarm(state: str) -> dict[str, str]:
+    return {"AlarmName": "t-pipeline-journal-old", "StateValue": state, "StateReason": "5 datapoints"}
+
+
+def test_an_alarm_that_is_up_comes_with_its_entry_in_the_runbook() -> None:
+    lines = list(describe_alarms([alarm("ALARM"), alarm("OK"), alarm("INSUFFICIENT_DATA")], "t-pipeline-"))
+    assert [
+        "alarms: 3, 1 up, 1 without data so far",
+        "  journal-old: 5 datapoints  (docs/operations.md#journal-old)",
+    ] == lines
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "well"),
+    [
+        ("UPDATE_COMPLETE", "OK", True),
+        ("UPDATE_COMPLETE", "INSUFFICIENT_DATA", True),
+        ("UPDATE_COMPLETE", "ALARM", False),
+        ("UPDATE_ROLLBACK_COMPLETE", "OK", False),
+    ],
+)
+def test_all_is_well_if_every_stack_is_whole_and_no_alarm_is_up(status: str, state: str, well: bool) -> None:
+    assert well == is_well({"storage": StackState("s", status)}, [alarm(state)])
