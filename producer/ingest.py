@@ -88,7 +88,8 @@ class Channel:
         message = self._ingest.intake.take(raw, receive_us)
         self.watch.frame(now)
         if type(message) is Ticker:
-            self.watch.trade(message.product_id, message.trade_id)
+            if message.valid:
+                self.watch.trade(message.product_id, message.trade_id)
         elif type(message) is Heartbeat:
             self.watch.heartbeat(message.product_id, message.last_trade_id, now)
             self._ingest.testify_coverage(self.coverage.heartbeat(message.product_id, message.event_time), receive_us)

@@ -21,8 +21,9 @@ from producer.line import encode_testimony, encode_unreadable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from contract.messages import Kind
     from producer.ledger import Ledger
-    from producer.line import Kind, Source
+    from producer.line import Source
     from producer.rest import RestTicker, RestTrade
 
 log = logging.getLogger(__name__)

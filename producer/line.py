@@ -11,11 +11,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 
-Kind = Literal["ticker", "trade", "spot", "gap", "coverage", "session", "unreadable"]
+if TYPE_CHECKING:
+    from contract.messages import Kind
+
 Source = Literal[
     "exchange_ws",
     "advanced_ws",

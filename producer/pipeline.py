@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     import random
     import ssl
 
+    from contract.messages import Kind
     from producer.delivery import Puts
-    from producer.line import Kind, Source
+    from producer.line import Source
     from producer.settings import Settings
 
 log = logging.getLogger(__name__)
