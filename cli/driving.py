@@ -102,8 +102,13 @@ async def _stop_at_end(producer: Producer, ended: Awaitable[None]) -> None:
 
 
 async def _show_for_ever(view: View) -> None:
+    """Draw again and again; a view that breaks is said, and stops no producer."""
     while True:
-        view.show()
+        try:
+            view.show()
+        except (OSError, ValueError) as broken:  # standard output was closed, or a terminal went away
+            log.warning("the view cannot be drawn any more: %s", broken)
+            return
         await asyncio.sleep(view.interval_s)
 
 

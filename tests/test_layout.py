@@ -152,6 +152,8 @@ def test_every_module_opens_with_its_job() -> None:
 TESTED_IN = {
     "producer/feed.py": "tests/producer/test_sources.py",  # a socket is tested with what speaks through it
     "cli/local.py": "tests/test_road.py",  # it is the road
+    "local/firehose/books.py": "tests/local/firehose/test_metrics.py",  # it is what they are made of
+    "local/firehose/hosting.py": "tests/local/firehose/test_service.py",  # what calls share is tested by calls
     "local/firehose/effects.py": "tests/local/firehose/test_engine.py",  # nouns only
     "local/firehose/guesses.py": "tests/local/firehose/test_conformance.py",  # nouns only
     "local/firehose/lambda_process.py": "tests/local/firehose/test_zip_invoker.py",  # the other end of its pipe
