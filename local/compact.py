@@ -214,6 +214,9 @@ def compact_hour(root: Path, plan: HourPlan, step: Callable[[Step], None]) -> Co
         inputs=plan.inputs,
     )
     write_record(root / manifest_key(plan.event_hour), encode_manifest(manifest))
+    for other in target.parent.glob("history-*.parquet"):
+        if other != target:
+            os.utime(other)  # it is swept an hour after it was replaced, not after it was written
     step("named")
     return Compacted(event_hour=plan.event_hour, delivered=delivered, trades=trades, size_bytes=size_bytes)
 

@@ -138,6 +138,19 @@ def test_a_recorded_hour_is_answered_as_plain_python_answers_it(
         names = select(lake, "SELECT n FROM processed UNION SELECT n FROM refusals ORDER BY n")
         assert lines == n
         assert list(range(n + 1)) == [each for (each,) in names]
+        every = "SELECT * FROM ticks ORDER BY product_id, trade_id"
+        before = select(lake, every)
+
+    done = ticklake("compact", "--lake", tmp_path / "lake", "--even-open")
+    assert 0 == done.returncode, done.stderr
+    done = ticklake("replay", "--lake", tmp_path / "lake", "--dry-run")
+    assert "of which 0 would be changed" in done.stdout
+    with open_lake(tmp_path / "lake") as lake:
+        assert before == select(lake, every)
+        assert [(len(trades),)] == select(lake, "SELECT count(*) FROM history")
+        assert expected_ohlcv(by_product) == [
+            row[:-1] for row in run_query(lake, load_query("ohlcv"), {"interval": "5m"}).rows
+        ]
 
 
 def expected_ohlcv(by_product: dict[str, list[Frame]]) -> list[tuple[Any, ...]]:
