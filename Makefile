@@ -51,6 +51,8 @@ lock:  ## write requirements/*.lock anew from pyproject.toml (needs `uv`, the on
 		pyproject.toml requirements/build.in -o requirements/run.lock --custom-compile-command 'make lock'
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --extra local --extra test \
 		pyproject.toml requirements/build.in -c requirements/run.lock -o requirements/test.lock --custom-compile-command 'make lock'
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
+		pyproject.toml requirements/build.in -c requirements/run.lock -o requirements/producer.lock --custom-compile-command 'make lock'
 
 clean:  ## remove the virtual environment and caches (never a lake or a journal)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
