@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import botocore.exceptions
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from infra.cloudformation import ChangeSet, CloudFormation
     from infra.package import Package
     from infra.stacks import StackState
+
+HOLD_DATA: Final = ("storage", "producer")
 
 
 def connect(region: str | None) -> boto3.Session:
@@ -167,13 +169,17 @@ class Deployment:
             name, template=self.text(stack), parameters=parameters, change_set=change_set, creates=stack not in states
         )
         self._show(proposal)
-        if plan or proposal.is_empty or not agree(f"Change {name}?"):
+        if not (plan or proposal.is_empty or agree(f"Change {name}?")):
             self.cloudformation.discard(proposal)
-            return states[stack] if plan or proposal.is_empty else None
-        if stack == "pipeline":
-            self._upload(states["storage"].outputs["WorkBucketName"], package)
-        state = self.cloudformation.execute(proposal)
-        if stack in {"storage", "producer"}:
+            return None
+        if plan or proposal.is_empty:
+            self.cloudformation.discard(proposal)
+            state = states[stack]
+        else:
+            if stack == "pipeline":
+                self._upload(states["storage"].outputs["WorkBucketName"], package)
+            state = self.cloudformation.execute(proposal)
+        if stack in HOLD_DATA and not plan:  # also of a stack that was made without this program
             self.cloudformation.protect(name, DATA_POLICY, from_removal=stack == "storage")
         return state
 

@@ -221,3 +221,13 @@ def test_a_package_that_cannot_be_built_stops_before_anything_is_changed() -> No
     with pytest.raises(PackageFailed):
         deployment.deploy(given={}, plan=False, agree=lambda _: True, change_set="c")
     assert {} == account.cloudformation.stacks
+
+
+def test_a_stack_that_was_made_by_other_means_is_protected_too(account: Account) -> None:
+    account.deploy()
+    account.cloudformation.kept.clear()
+    account.cloudformation.policies.clear()
+    account.deploy(plan=True)
+    assert set() == account.cloudformation.kept
+    account.deploy()
+    assert ({"t-storage"}, {"t-storage"}) == (account.cloudformation.kept, set(account.cloudformation.policies))
