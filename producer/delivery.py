@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -25,6 +26,7 @@ from producer.errors import (
     JournalFull,
 )
 from producer.lane import Lane, share
+from producer.line import product_of
 from producer.packing import Pack, plan_batch
 from producer.settlement import CONTENT_CODES, PutAnswer, settle
 
@@ -268,6 +270,10 @@ class Delivery:
         ledger.bytes_billed += pack.billed_bytes
         if lane is not self._live:
             ledger.backlog_delivered += pack.line_count
+        for product_id, count in Counter(map(product_of, pack.content.splitlines())).items():
+            view = ledger.products.get(product_id)
+            if view is not None:  # a name that only a refused line carries is no product of ours
+                view.delivered += count
 
     def _refuse(self, pack: Pack, reason: str) -> bool:
         """Set a pack aside for good; False if the disk has no room to keep it, so that it has to be tried again."""

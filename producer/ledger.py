@@ -23,6 +23,7 @@ class ProductView:
     holes: int = 0
     missing: int = 0
     healed: int = 0
+    delivered: int = 0  # lines naming it that Firehose accepted, of every session
     event_time: str = ""
     receive_us: int = 0  # when the last new trade came, by our clock
 

@@ -37,6 +37,7 @@ MAX_FRAME_BYTES: Final = 1_000_000
 HEAD_BYTES: Final = 65_536
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_PRODUCT: Final = b'"product_id":"'
 _SESSION_AT: Final = len(b'{"v":1,"session":"')
 _N_AT: Final = len(b'{"v":1,"session":"01JDB3XXXXXXXXXXXXXXXXXXXX","n":')
 
@@ -138,3 +139,12 @@ def message_of(line: bytes) -> bytes:
     # The envelope before it holds nothing that a peer chose, so the first such key is ours.
     at = line.index(b'"message":') + len(b'"message":')
     return line[at:-1]
+
+
+def product_of(line: bytes) -> str:
+    """The first product that a line names, its envelope's or its message's; empty where it names none."""
+    at = line.find(_PRODUCT)
+    if at < 0:
+        return ""
+    start = at + len(_PRODUCT)
+    return line[start : line.find(b'"', start)].decode("utf-8", "replace")

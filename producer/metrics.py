@@ -131,7 +131,7 @@ METRICS: Final = (
            lambda now, _: abs(now.receipt.unbalanced), counter=False),
 )  # fmt: skip
 # Counted per product, as properties of the line.
-_OF_A_PRODUCT: Final = ("ticks", "repeats", "holes", "healed")
+_OF_A_PRODUCT: Final = ("ticks", "repeats", "holes", "healed", "delivered")
 
 
 class MinuteOfMetrics:

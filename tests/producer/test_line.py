@@ -17,6 +17,7 @@ from producer.line import (
     encode_unreadable,
     message_of,
     n_of,
+    product_of,
     session_of,
 )
 
@@ -111,3 +112,9 @@ def test_of_a_frame_too_long_the_head_travels() -> None:
 
 def test_testimony_is_json() -> None:
     assert {"event": "opened"} == json.loads(encode_testimony({"event": "opened"}))
+
+
+def test_the_product_of_a_line_is_its_envelopes_or_its_messages() -> None:
+    assert "ETH-USD" == product_of(encode(b'{"product_id":"A-B"}', product_id="ETH-USD"))
+    assert "A-B" == product_of(encode(b'{"type":"ticker","product_id":"A-B","x":"product_id"}'))
+    assert "" == product_of(encode(b'{"event":"opened"}'))

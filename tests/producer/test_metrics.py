@@ -110,7 +110,9 @@ def test_products_are_told_minute_by_minute_and_reasons_by_name() -> None:
     second = told(minute, reading(ledger))
     third = told(minute, reading(ledger))
 
-    assert {"BTC-USD": {"ticks": 5, "repeats": 0, "holes": 0, "healed": 0, "last_trade_s": 0}} == first["products"]
+    assert {"BTC-USD": {"ticks": 5, "repeats": 0, "holes": 0, "healed": 0, "delivered": 0, "last_trade_s": 0}} == first[
+        "products"
+    ]
     assert {"line_too_long": 1} == first["refused"]
     assert {"BTC-USD": 2, "ETH-USD": 0} == {name: each["ticks"] for name, each in second["products"].items()}
     assert {"SlowDown": 1} == second["calls_failed"]

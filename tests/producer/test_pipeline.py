@@ -83,6 +83,10 @@ def test_a_session_opens_and_closes_with_its_totals(tmp_path: Path) -> None:
     assert "the test has seen enough" == message["why"]
     assert ["BTC-USD"] == message["products"]
     assert (0, 0) == (receipt.pending, receipt.unbalanced)
+    of_product = [
+        line for line in firehose.lines if "BTC-USD" in {line.get("product_id"), line["message"].get("product_id")}
+    ]
+    assert len(of_product) == receipt.ledger.product("BTC-USD").delivered
 
 
 def test_the_next_session_knows_the_last_ones_trades(tmp_path: Path) -> None:

@@ -217,6 +217,23 @@ def test_without_a_websocket_products_are_polled_and_the_websocket_takes_over_ag
     assert producer.ledger.reconnects
 
 
+def test_frames_come_deflated_from_another_host(tmp_path: Path) -> None:
+    # 127.0.0.2 is on this machine too, but not one of the names that the feed spares the work for.
+    server = ExchangeServer(products=["BTC-USD"], speed=20.0, host="127.0.0.2")
+    negotiated: list[str] = []
+
+    def enough(producer: Producer, _: ExchangeServer) -> bool:
+        connection = producer.sources.feeds[0]._connection if producer.sources.feeds else None
+        if connection is not None and not negotiated:
+            negotiated.extend(extension.name for extension in connection.protocol.extensions)
+        return ticks_of(producer, "BTC-USD") > 30
+
+    taker, _ = drive(tmp_path, server, enough, products=("BTC-USD",))
+
+    assert ["permessage-deflate"] == negotiated
+    assert 30 < len(taker.of("ticker"))
+
+
 def test_a_server_that_nobody_vouches_for_is_refused(tmp_path: Path, self_signed: ssl.SSLContext) -> None:
     server = ExchangeServer(products=["BTC-USD"], tls=self_signed)
     taker, producer = drive(

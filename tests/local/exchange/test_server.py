@@ -108,6 +108,7 @@ def test_a_recording_arrives_byte_for_byte_and_the_end_is_told(tmp_path: Path) -
 
 
 @pytest.mark.skipif(not DAY.exists(), reason="the recordings are not on this machine")
+@pytest.mark.slow
 def test_a_day_goes_at_full_speed_while_another_thread_reads_the_truth() -> None:
     """The program's way: the server in a thread with its own loop, everything else in this one."""
     started = threading.Event()
