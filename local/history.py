@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from local.glue import read_table
 from local.live import Live, RecordDamaged, find_live, read_record
-from local.objects import find_objects, plan_files
-from local.sql import lake_hour
+from local.objects import find_objects, lake_hour, plan_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

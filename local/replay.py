@@ -31,8 +31,7 @@ from local.glue import read_table
 from local.history import HOUR_US
 from local.lake import LakeError
 from local.live import REPLAYS, RecordDamaged, find_live, read_record, sync_folder, write_record
-from local.objects import DUCKDB_TYPES, find_objects, starts_as_gzip
-from local.sql import lake_hour
+from local.objects import DUCKDB_TYPES, find_objects, lake_hour, starts_as_gzip
 from transform_lambda.decode import decode_line, read_name
 from transform_lambda.partition import MIXED, decide_hour
 from transform_lambda.row import build_row

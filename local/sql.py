@@ -19,6 +19,7 @@ from sqlglot import exp
 
 from infra import QUERIES
 from local.dialect import complaint, parse_select, to_duckdb
+from local.objects import lake_hour
 from local.views import bound_hours, expand_views, table_names
 
 if TYPE_CHECKING:
@@ -257,11 +258,6 @@ def _duration_us(text: str) -> int | None:
 
 def _count(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[1-9][0-9]{0,17}", text, flags=re.ASCII) else None
-
-
-def lake_hour(instant_us: int) -> str:
-    """The hour of an instant as the lake's keys write it, in UTC."""
-    return (_EPOCH + instant_us * _US).strftime("%Y/%m/%d/%H")
 
 
 def _bind(select: exp.Query, query: Query, bound: Mapping[str, Value]) -> exp.Query:

@@ -14,6 +14,7 @@ import pytest
 from local.dialect import SqlRefused
 from local.glue import read_table
 from local.lake import open_lake
+from local.objects import lake_hour
 from local.sql import (
     Parameter,
     ParameterUnknown,
@@ -23,7 +24,6 @@ from local.sql import (
     ValueRefused,
     decode_query,
     decode_value,
-    lake_hour,
     list_queries,
     load_query,
     plan_query,
