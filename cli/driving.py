@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXIT_DELIVERED: Final = 0
-EXIT_PENDING: Final = 3  # 1 is a fault, 2 a usage error (click)
+EXIT_FAULT: Final = 1
+EXIT_PENDING: Final = 3  # 2 is a usage error (click)
 EXIT_CUT_SHORT: Final = 130
 
 
@@ -113,5 +114,7 @@ async def _show_for_ever(view: View) -> None:
 
 
 def exit_code(receipt: Receipt) -> int:
-    """0 only if nothing is pending."""
+    """0 only if every line is accounted for and none is pending; an unbalanced ledger is a fault of ours."""
+    if receipt.unbalanced:
+        return EXIT_FAULT
     return EXIT_PENDING if receipt.pending or receipt.backlog_pending else EXIT_DELIVERED

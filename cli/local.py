@@ -22,7 +22,7 @@ import click
 from rich.console import Console
 from rich.logging import RichHandler
 
-from cli.driving import drive, exit_code
+from cli.driving import EXIT_FAULT, drive, exit_code
 from cli.feeds import FeedPlan, claim_folder, decode_speed, plan_feed
 from cli.options import make_settings, settings_options
 from cli.query import print_result
@@ -239,9 +239,7 @@ class _Run:
             click.echo(line)
         click.echo(f"lake {self.lake}/")
         self._answer()
-        if receipt.unbalanced or not snapshot.is_balanced:
-            return 1
-        return exit_code(receipt)
+        return exit_code(receipt) if snapshot.is_balanced else EXIT_FAULT
 
     def _answer(self) -> None:
         with open_lake(self.lake) as lake:

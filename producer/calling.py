@@ -41,7 +41,7 @@ async def call_in_thread(call: Callable[[], T], stop: asyncio.Event) -> T | None
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(finish, settle, outcome)
 
-    threading.Thread(target=run, name="firehose", daemon=True).start()
+    threading.Thread(target=run, name="blocking call", daemon=True).start()
     stopped = asyncio.ensure_future(stop.wait())
     try:
         either: set[asyncio.Future[Any]] = {answered, stopped}

@@ -151,11 +151,6 @@ class Healer:
         if not hole.missing:
             self._patients = [each for each in self._patients if each.hole is not hole]
 
-    def give_up(self, why: str) -> list[HealReceipt]:
-        """Close every hole as it stands."""
-        self._out = None
-        return [self._close(patient, why) for patient in list(self._patients)]
-
     def next_due(self) -> float | None:
         """When the next page may be asked for; None if there is nothing to heal."""
         return min((each.due_at for each in self._patients), default=None)

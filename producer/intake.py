@@ -215,10 +215,6 @@ class Intake:
                 )
         self._ledger.frames[name or "other"] += 1
 
-    def interrupted(self, reason: GapReason) -> None:
-        """The feed was interrupted: a hole found at a product's next trade has this reason."""
-        self.continuity.suspect(reason)
-
     def _name(self, hole: Hole, receive_us: int) -> None:
         view = self._ledger.product(hole.product_id)
         view.holes += 1

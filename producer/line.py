@@ -134,13 +134,6 @@ def receive_us_of(line: bytes) -> int:
     return (datetime.fromisoformat(line[at : at + 27].decode("ascii")) - _EPOCH) // timedelta(microseconds=1)
 
 
-def message_of(line: bytes) -> bytes:
-    """The message as it came, cut out of a line."""
-    # The envelope before it holds nothing that a peer chose, so the first such key is ours.
-    at = line.index(b'"message":') + len(b'"message":')
-    return line[at:-1]
-
-
 def product_of(line: bytes) -> str:
     """The first product that a line names, its envelope's or its message's; empty where it names none."""
     at = line.find(_PRODUCT)

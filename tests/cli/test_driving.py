@@ -7,7 +7,7 @@ import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cli.driving import EXIT_DELIVERED, EXIT_PENDING, Signals, drive, exit_code
+from cli.driving import EXIT_DELIVERED, EXIT_FAULT, EXIT_PENDING, Signals, drive, exit_code
 from local.exchange.server import ExchangeServer
 from producer.ledger import Ledger, Receipt
 from producer.pipeline import Producer
@@ -39,8 +39,13 @@ class BrokenView:
 
 def test_the_exit_code_says_whether_anything_is_pending() -> None:
     assert EXIT_DELIVERED == exit_code(RECEIPT)
-    assert EXIT_PENDING == exit_code(replace(RECEIPT, pending=1))
+    assert EXIT_PENDING == exit_code(replace(RECEIPT, written=2, pending=1))
     assert EXIT_PENDING == exit_code(replace(RECEIPT, backlog_pending=1))
+
+
+def test_a_ledger_that_does_not_balance_is_a_fault_whatever_is_pending() -> None:
+    assert EXIT_FAULT == exit_code(replace(RECEIPT, written=2))
+    assert EXIT_FAULT == exit_code(replace(RECEIPT, written=3, pending=1))
 
 
 def test_the_first_signal_stops_by_name() -> None:

@@ -253,7 +253,7 @@ def test_a_gap_line_without_room_waits_for_the_next_line_that_finds_some() -> No
 def test_an_interruption_is_the_reason_of_the_hole_found_after_it() -> None:
     intake, journal, _ = make()
     feed(intake, 1)
-    intake.interrupted("disconnected")
+    intake.continuity.suspect("disconnected")
     feed(intake, 1, 3)
 
     assert ["disconnected"] == [gap["reason"] for gap in journal.of("gap")]

@@ -15,7 +15,6 @@ from producer.line import (
     encode_instant,
     encode_testimony,
     encode_unreadable,
-    message_of,
     n_of,
     product_of,
     session_of,
@@ -71,7 +70,7 @@ def test_message_number_and_session_come_back_out(message: dict[str, object], n:
     frame = json.dumps(message).encode()
     line = encode(frame, n=n, product_id="ETH-USD" if named else None)
 
-    assert frame == message_of(line)
+    assert frame == line.split(b',"message":', 1)[1][:-1]
     assert n == n_of(line)
     assert SESSION == session_of(line)
     assert b"\n" not in line
