@@ -16,6 +16,9 @@ BIN    := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
+# One more than there are cores: some tests wait for processes of their own.
+WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check format types tests bench chaos soak lock clean
 
@@ -31,7 +34,7 @@ test: $(STAMPS)/test  ## everything that checks the project: format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/cfn-lint $(filter-out infra/prices.yaml,$(wildcard infra/*.yaml))
-	$(BIN)/python -m pytest -n auto -m 'not slow' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_ARGS)
 
 format: $(STAMPS)/test  ## rewrite the code in the house's format
 	$(BIN)/ruff format .
