@@ -17,6 +17,7 @@ COPY contract contract
 COPY producer producer
 COPY transform_lambda transform_lambda
 COPY infra infra
+COPY sql sql
 COPY local local
 COPY cli cli
 RUN /opt/ticklake/bin/python -m pip install --no-deps --no-build-isolation . \

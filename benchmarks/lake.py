@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from benchmarks.rounds import ROUNDS, Ratio, interleave, ratio, table
-from local.compact import compact_hour, plan_compaction, survey_folder
-from local.dialect import DUCKDB_MACROS, literal_paths, parse_select, to_duckdb
-from local.lake import open_lake
-from local.sql import load_query
+from local.lake.compact import compact_hour, plan_compaction, survey_folder
+from local.lake.folder import open_lake
+from sql.dialect import DUCKDB_MACROS, literal_paths, parse_select, to_duckdb
+from sql.questions import load_query
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 from infra import PIPELINE_TEMPLATE
 from local.exchange.server import ExchangeServer
 from local.hosting import HostedLoop
-from local.lake import claim_lake, open_lake
-from local.sql import query_from_sql, run_query
+from local.lake.answers import run_query
+from local.lake.folder import claim_lake, open_lake
+from sql.questions import query_from_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sized

@@ -2,7 +2,7 @@
 `ticklake compact`: closed hours of a lake into the table history.
 
 Laws: a dry run touches nothing; each hour counts by itself, so a run may be cut short at any time and begun again.
-Refuses to know: how an hour is compacted (local/compact.py).
+Refuses to know: how an hour is compacted (local/lake/compact.py).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cli.spans import decode_span, from_option, lake_option, to_option
-from local.compact import Step, compact_hour, hold_lake, plan_compaction, survey_folder, sweep
-from local.lake import LakeError
+from local.lake.compact import Step, compact_hour, hold_lake, plan_compaction, survey_folder, sweep
+from local.lake.folder import LakeError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.compact import Compacted, CompactionPlan
+    from local.lake.compact import Compacted, CompactionPlan
 
 EXIT_FROZEN: Final = 3
 

@@ -2,7 +2,7 @@
 `ticklake cost`: what a lake's data costs on AWS, from its own figures.
 
 Laws: what is estimated, assumed or from memory is marked so; the prices' date is always said.
-Refuses to know: how figures are taken (local/cost.py).
+Refuses to know: how figures are taken (local/lake/cost.py).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.spans import lake_option
-from local.cost import MONTH_S, Packing, load_prices, measure_sent, measure_stored, plan_bill
-from local.lake import LakeError
+from local.lake.cost import MONTH_S, Packing, load_prices, measure_sent, measure_stored, plan_bill
+from local.lake.folder import LakeError
 from producer.packing import MAX_PACK_BYTES, MAX_PACK_LINES
 from producer.settings import Settings
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from local.cost import Bill, Item, Sent
+    from local.lake.cost import Bill, Item, Sent
 
 
 @click.command("cost")

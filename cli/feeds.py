@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import click
 
-from local.lake import claim_lake, sibling_for
+from local.lake.folder import claim_lake, sibling_for
 from producer.feed import why_unreachable
 
 _PROBE_S: Final = 5.0

@@ -41,11 +41,12 @@ from local.firehose.server import FirehoseServer
 from local.firehose.store import FolderStore
 from local.firehose.template import plan_standins, read_template
 from local.hosting import HostedLoop
-from local.lake import LakeError, open_lake
-from local.sql import load_query, run_query
+from local.lake.answers import run_query
+from local.lake.folder import LakeError, open_lake
 from producer.errors import TicklakeError
 from producer.firehose import Firehose, connect_firehose
 from producer.settings import Settings
+from sql.questions import load_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
     from local.firehose.config import StreamConfig
     from local.firehose.counters import EngineSnapshot
-    from local.sql import Result
+    from local.lake.answers import Result
     from producer.ledger import Receipt
 
 _SHOWN: Final = 6  # products named in the first line

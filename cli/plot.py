@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from local.sql import Result
+    from local.lake.answers import Result
 
 
 COLUMNS: Final = ("product_id", "interval_start", "open", "high", "low", "close", "volume")

@@ -2,7 +2,7 @@
 `ticklake query`: ask a lake on this machine a question of infra/queries, or a SELECT of one's own.
 
 Laws: what a lake holds is untrusted text: nothing of it reaches a terminal as a control sequence; decimals are written exactly.
-Refuses to know: how a question is planned (local/sql.py).
+Refuses to know: how a question is planned (sql/questions.py).
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from local.dialect import SqlRefused
-from local.lake import LakeError, open_lake
-from local.sql import Query, QueryError, Result, list_queries, load_query, query_from_sql, run_query
+from local.lake.answers import Result, run_query
+from local.lake.folder import LakeError, open_lake
+from sql.dialect import SqlRefused
+from sql.questions import Query, QueryError, list_queries, load_query, query_from_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

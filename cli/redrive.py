@@ -3,7 +3,7 @@
 
 Laws: a dry run touches nothing; a line is written down as sent when its own pack was accepted, by index; a second run sends nothing;
 the receipt accounts for every refused line.
-Refuses to know: which lines pass (local/redrive.py), what an answer means (producer/settlement.py).
+Refuses to know: which lines pass (local/lake/redrive.py), what an answer means (producer/settlement.py).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from local.firehose.server import FirehoseServer
 from local.firehose.store import FolderStore
 from local.firehose.template import plan_standins, read_template
 from local.hosting import HostedLoop
-from local.lake import LakeError, open_lake
-from local.redrive import NamedLine, SentFile, plan_for_lake, read_sent
+from local.lake.folder import LakeError, open_lake
+from local.lake.redrive import NamedLine, SentFile, plan_for_lake, read_sent
 from producer.errors import DeliveryAmbiguous, DeliveryThrottled, DeliveryUnreachable, TicklakeError
 from producer.firehose import Firehose, connect_firehose
 from producer.pacing import Pace
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_firehose.client import FirehoseClient
 
-    from local.redrive import Name, RedrivePlan
+    from local.lake.redrive import Name, RedrivePlan
     from producer.settlement import PutAnswer
 
     Put = Callable[[Sequence[Pack]], Sequence[PutAnswer]]

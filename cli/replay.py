@@ -2,7 +2,7 @@
 `ticklake replay`: rows made anew from raw/, for a transform that was wrong.
 
 Laws: a dry run touches nothing; each hour of raw/ takes effect by itself; the receipt accounts for every line.
-Refuses to know: how rows are compared and replaced (local/replay.py).
+Refuses to know: how rows are compared and replaced (local/lake/replay.py).
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cli.spans import decode_span, from_option, lake_option, to_option
-from local.compact import hold_lake, hour_start_us
-from local.lake import LakeError, LakeMissing
-from local.replay import finish_replays, list_raw_hours, plan_replay, replay_hour
+from local.lake.compact import hold_lake
+from local.lake.folder import LakeError, LakeMissing
+from local.lake.replay import finish_replays, list_raw_hours, plan_replay, replay_hour
+from sql.hours import hour_start_us
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.replay import Receipt
+    from local.lake.replay import Receipt
 
 EXIT_NOT_BALANCED: Final = 1
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from local.sql import Parameter, ValueRefused, decode_value
+from sql.questions import Parameter, ValueRefused, decode_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@
 What is deployed: CloudFormation templates and Athena SQL, as files; this module only says where they are.
 
 Laws: the template is the truth (buffer sizes, prefixes, processors, schema stand nowhere else); one question per SQL file.
-Refuses to know: how a template is resolved (local/template.py) or a query run (local/lake.py).
+Refuses to know: how a template is resolved (local/firehose/template.py) or a query run (sql/, local/lake/).
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from local.lake import open_lake
-from local.sql import query_from_sql, run_query
+from local.lake.answers import run_query
+from local.lake.folder import open_lake
+from sql.questions import query_from_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 -- Which copies of trades were delivered that history may not hold yet, with exact types?
 -- One row per delivered row of a trade, copies and all. `uncompacted` is the table processed without what only compacted hours need
--- (infra/history/uncompacted.sql; at home local/history.py). `fullness` counts the market fields that a copy has.
+-- (infra/history/uncompacted.sql; at home local/lake/history.py). `fullness` counts the market fields that a copy has.
 -- Timestamps have milliseconds in Athena and microseconds at home; event_time_us and receive_time_us are exact in both.
 CREATE OR REPLACE VIEW copies AS
 SELECT

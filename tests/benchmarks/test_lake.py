@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.lake import ask_history, ask_json, build_lake, history_bytes, json_files
-from local.lake import open_lake
+from local.lake.folder import open_lake
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,7 +27,7 @@ from local.firehose.server import FirehoseServer
 from local.firehose.store import FolderStore
 from local.firehose.template import read_template
 from local.hosting import HostedLoop
-from local.lake import open_lake
+from local.lake.folder import open_lake
 from producer.journal import session_folders
 from producer.survey import look_over
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from click.testing import CliRunner
 
 from cli.compact import EXIT_FROZEN, command
-from tests.local.trades import files, put, ticker, ticks
+from tests.local.lake.trades import files, put, ticker, ticks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 from cli.feeds import FeedPlan, claim_folder, decode_speed, plan_feed
 from local.exchange.server import ExchangeServer
 from local.hosting import HostedLoop
-from local.lake import read_content
+from local.lake.folder import read_content
 
 
 def test_a_feed_that_is_named_is_taken_at_its_word() -> None:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cli.plot import MAX_PRODUCTS
 from cli.query import command
-from tests.local.trades import put, ticker
+from tests.local.lake.trades import put, ticker
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from cli.query import command
-from local.glue import read_table
-from local.sql import list_queries
+from sql.glue import read_table
+from sql.questions import list_queries
 
 if TYPE_CHECKING:
     from pathlib import Path

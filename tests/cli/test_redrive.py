@@ -11,11 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from cli.redrive import command, plan_redrive_packs, send_packs
-from local.lake import open_lake
-from local.redrive import NamedLine, SentFile
-from local.sql import query_from_sql, run_query
+from local.lake.answers import run_query
+from local.lake.folder import open_lake
+from local.lake.redrive import NamedLine, SentFile
 from producer.errors import AnswerMismatch, DeliveryAmbiguous, DeliveryRefused, DeliveryThrottled
 from producer.settlement import PutAnswer
+from sql.questions import query_from_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from local.redrive import Name
+    from local.lake.redrive import Name
     from producer.packing import Pack
 
 SESSION = "01KAR2M9Q4T8W6X0Y5Z7B3C1DF"

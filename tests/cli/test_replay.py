@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from click.testing import CliRunner
 
 from cli.replay import command
-from tests.local.trades import files, select
+from tests.local.lake.trades import files, select
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import fastjsonschema
 import pytest
 
 from contract import ROOT, load_reasons, load_schema
-from local.glue import read_table
+from sql.glue import read_table
 from transform_lambda.decode import decode_line
 from transform_lambda.row import build_row
 

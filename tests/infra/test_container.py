@@ -10,10 +10,11 @@ import pytest
 
 from infra import ROOT
 from infra.package import select_pins
-from local.lake import open_lake
-from local.sql import query_from_sql, run_query
+from local.lake.answers import run_query
+from local.lake.folder import open_lake
 from producer.metrics import METRICS
 from producer.settings import Settings, environment_name
+from sql.questions import query_from_sql
 from tests.infra.templates import properties
 
 if TYPE_CHECKING:

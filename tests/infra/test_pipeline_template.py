@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contract import load_schema
-from local.glue import read_table, read_template
+from sql.glue import read_table, read_template
 
 HIVE_TYPES = {"string": "string", "integer": "bigint"}
 # Where AWS lets the template's author say what a thing is for.

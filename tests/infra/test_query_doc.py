@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from cli.query import command
 from infra import ROOT
-from local.glue import read_table
-from local.sql import list_queries, load_query
-from local.views import load_views
+from sql.glue import read_table
+from sql.questions import list_queries, load_query
+from sql.views import load_views
 
 if TYPE_CHECKING:
     from pathlib import Path

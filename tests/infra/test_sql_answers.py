@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from contract import load_schema
-from local.glue import read_table
-from local.lake import Lake, open_lake
-from local.sql import load_query, query_from_sql, run_query
+from local.lake.answers import run_query
+from local.lake.folder import Lake, open_lake
+from sql.glue import read_table
+from sql.questions import load_query, query_from_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

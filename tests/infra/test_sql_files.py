@@ -12,11 +12,12 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
 from infra import HISTORY, QUERIES, VIEWS
-from local.dialect import is_exact_quotient, is_instant
-from local.glue import read_table
-from local.lake import open_lake
-from local.sql import decode_value, list_queries, load_query, plan_query, query_from_sql, run_query
-from local.views import load_views
+from local.lake.answers import run_query
+from local.lake.folder import open_lake
+from sql.dialect import is_exact_quotient, is_instant
+from sql.glue import read_table
+from sql.questions import decode_value, list_queries, load_query, plan_query, query_from_sql
+from sql.views import load_views
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from local.lake import Lake, open_lake
-from local.sql import load_query, query_from_sql, run_query
+from local.lake.answers import run_query
+from local.lake.folder import Lake, open_lake
+from sql.questions import load_query, query_from_sql
 
 if TYPE_CHECKING:
     from pathlib import Path

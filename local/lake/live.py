@@ -1,7 +1,7 @@
 """
 Which objects of `processed` count: all but those that a replay put others in the place of.
 
-A replay (local/replay.py) takes effect by one rename: of its record, `replay/<id>.json`. Objects it wrote count from then on, objects
+A replay (local/lake/replay.py) takes effect by one rename: of its record, `replay/<id>.json`. Objects it wrote count from then on, objects
 its record names as replaced no longer do, whether they have been moved away yet or not.
 Laws: an object counts or not by what records say, never by how far a replay got.
 Refuses to know: rows, SQL.
@@ -16,8 +16,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from local.glue import read_table
-from local.objects import find_objects
+from local.lake.objects import find_objects
+from sql.glue import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,9 +1,9 @@
 """
-The questions of infra/queries: what each asks, what it may be told, and its answer from a lake.
+The questions of infra/queries: what each asks, what it may be told, and the question with its values in it.
 
 Laws: a value never becomes SQL text by hand, sqlglot writes it as a literal of its parameter's type; no row is missed by
 pruning: a row lies in the hour it happened or in a later one it arrived in (late-data rule), so `from` bounds the hours read from below.
-Refuses to know: terminals, files of answers.
+Refuses to know: engines, terminals, files of answers.
 """
 
 # ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, LakeMismatch
@@ -12,28 +12,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
-import duckdb
 from sqlglot import exp
 
 from infra import QUERIES
-from local.dialect import complaint, parse_select, to_duckdb
-from local.objects import lake_hour
-from local.views import bound_hours, expand_views, table_names
+from sql.dialect import parse_select
+from sql.hours import EPOCH, lake_hour
+from sql.views import bound_hours, expand_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pyarrow as pa
-
-    from local.lake import Lake
 
 ParameterType = Literal["text", "instant", "duration", "count"]
 Value = str | int | None
 
 _DECLARATION: Final = re.compile(r"^-- :([a-z_]+) (\w+), default (.+?)( \(reads every hour\))?$")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 _UNITS_US: Final = {
     "ms": 1_000,
@@ -117,23 +112,6 @@ class Query:
     sql: str
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """An answer. Decimals are exact, times are UTC without a zone."""
-
-    table: pa.Table
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns' names."""
-        return tuple(self.table.column_names)
-
-    @property
-    def rows(self) -> list[tuple[Any, ...]]:
-        """The rows as Python values: int, Decimal, datetime, str, None."""
-        return list(zip(*(column.to_pylist() for column in self.table.columns), strict=True))
-
-
 def list_queries() -> tuple[str, ...]:
     """The names of all queries, in order."""
     return tuple(sorted(path.stem for path in QUERIES.glob("*.sql")))
@@ -189,21 +167,6 @@ def plan_query(query: Query, values: Mapping[str, str]) -> exp.Query:
     return planned
 
 
-def run_query(lake: Lake, query: Query, values: Mapping[str, str]) -> Result:
-    """
-    The lake's answer. `values` are text as a person writes it (`1m`, `2026-11-23T02:30Z`); what is left out is the default.
-
-    Raises: SqlRefused, ParameterUnknown, ValueRefused, QueryFailed.
-    """
-    planned = plan_query(query, values)
-    try:
-        if "errors" in table_names(planned):
-            lake.judge_errors()
-        return Result(table=lake.connection.sql(to_duckdb(planned)).to_arrow_table())
-    except duckdb.Error as error:
-        raise QueryFailed(query=query, why=complaint(error)) from error
-
-
 def decode_values(query: Query, values: Mapping[str, str]) -> dict[str, Value]:
     """
     Every placeholder's value: text, or integers (microseconds for instants and durations), or None for every one.
@@ -247,7 +210,7 @@ def decode_instant_us(text: str) -> int | None:
         instant = datetime.fromisoformat(text)
     except ValueError:
         return None
-    instant_us = ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - _EPOCH) // _US
+    instant_us = ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - EPOCH) // _US
     return instant_us if 0 <= instant_us <= _THE_END_US else None
 
 

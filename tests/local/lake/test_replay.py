@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from local.compact import compact_hour, hour_start_us, plan_compaction, survey_folder
-from local.lake import LakeError
-from local.replay import (
+from local.lake.compact import compact_hour, plan_compaction, survey_folder
+from local.lake.folder import LakeError
+from local.lake.replay import (
     RawObjectDamaged,
     ReplayPlan,
     RowsUnreadable,
@@ -21,8 +21,9 @@ from local.replay import (
     plan_replay,
     replay_hour,
 )
-from local.verdict import judge_line
-from tests.local.trades import LATER, SESSION, files, put, select, ticker, ticks
+from local.lake.verdict import judge_line
+from sql.hours import hour_start_us
+from tests.local.lake.trades import LATER, SESSION, files, put, select, ticker, ticks
 from transform_lambda.decode import decode_line
 from transform_lambda.row import build_row
 

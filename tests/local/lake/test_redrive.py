@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.lake import open_lake
-from local.redrive import (
+from local.lake.folder import open_lake
+from local.lake.redrive import (
     SENT,
     ErrorObjectDamaged,
     RedriveBusy,

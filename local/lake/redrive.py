@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
 
-from local.lake import LakeError
-from local.objects import ERRORS_PATTERN, ERRORS_PREFIX, find_objects, starts_as_gzip
-from local.verdict import judge_line
+from local.lake.folder import LakeError
+from local.lake.objects import ERRORS_PATTERN, ERRORS_PREFIX, find_objects, starts_as_gzip
+from local.lake.verdict import judge_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
-    from local.lake import Lake
+    from local.lake.folder import Lake
 
 Name = tuple[str, int]  # (session, n)
 SENT: Final = "redrive/sent.ndjson"

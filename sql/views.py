@@ -16,7 +16,7 @@ import sqlglot
 from sqlglot import exp
 
 from infra import VIEWS
-from local.dialect import ATHENA
+from sql.dialect import ATHENA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.cost import (
+from local.lake.cost import (
     GB,
     Packing,
     Stored,
@@ -20,8 +20,8 @@ from local.cost import (
     measure_stored,
     plan_bill,
 )
-from local.lake import LakeMissing
-from tests.local.trades import put, ticker
+from local.lake.folder import LakeMissing
+from tests.local.lake.trades import put, ticker
 
 if TYPE_CHECKING:
     from pathlib import Path

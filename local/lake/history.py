@@ -6,7 +6,7 @@ it holds trades. An hour is served from history while no object that holds trade
 reopens it, here at once, and for good when it is compacted anew.
 Laws: a trade is near an hour when it happened in it or within a minute of it (infra/history/hour.sql judges copies that far apart together);
 an hour whose inputs are gone without a replacement is served from history whatever arrives, since nothing else has its trades.
-Refuses to know: how history is written (local/compact.py).
+Refuses to know: how history is written (local/lake/compact.py).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from local.glue import read_table
-from local.live import Live, RecordDamaged, find_live, read_record
-from local.objects import find_objects, lake_hour, plan_files
+from local.lake.live import Live, RecordDamaged, find_live, read_record
+from local.lake.objects import find_objects, plan_files
+from sql.glue import read_table
+from sql.hours import HOUR_US, lake_hour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import duckdb
 
 MANIFEST: Final = "manifest.json"
-HOUR_US: Final = 3_600_000_000
 # The margin of infra/history/hour.sql and of the view ticks (a test compares).
 NEAR_US: Final = 60_000_000
 # The hour of a trade without an event time, which the contract does not allow; never compacted, so it is never lost.

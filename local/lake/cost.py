@@ -20,10 +20,10 @@ import orjson
 import yaml
 
 from infra import PRICES
-from local.glue import read_table, read_template
-from local.lake import LakeMissing
-from local.objects import find_objects, starts_as_gzip
-from local.sql import decode_instant_us
+from local.lake.folder import LakeMissing
+from local.lake.objects import find_objects, starts_as_gzip
+from sql.glue import read_table, read_template
+from sql.questions import decode_instant_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from local.glue import read_table
-from local.lake import (
+from local.lake.folder import (
     LakeMarkerDamaged,
     LakeMismatch,
     LakeMissing,
@@ -21,6 +20,7 @@ from local.lake import (
     read_content,
     sibling_for,
 )
+from sql.glue import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,7 @@ A lake on this machine: whose data it holds, and its tables and views in DuckDB.
 
 Laws: simulated and real data never share a lake; asking never writes into it; columns, partitions and views come from the
 template and infra/views, never from here; a path is a path, whatever characters it has.
-Refuses to know: which questions are asked (local/sql.py), who writes the objects.
+Refuses to know: which questions are asked (sql/questions.py), who writes the objects.
 """
 
 # ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, LakeMismatch
@@ -23,18 +23,18 @@ from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 import duckdb
 import pyarrow as pa
 
-from local.dialect import DUCKDB_MACROS, complaint, identifier, literal, to_duckdb, without_wildcards
-from local.glue import read_table
-from local.history import survey_lake
-from local.live import RecordDamaged
-from local.objects import plan_table_scan, plan_text_scan
-from local.verdict import judge_envelope
-from local.views import load_views
+from local.lake.history import survey_lake
+from local.lake.live import RecordDamaged
+from local.lake.objects import plan_table_scan, plan_text_scan
+from local.lake.verdict import judge_envelope
+from sql.dialect import DUCKDB_MACROS, complaint, identifier, literal, to_duckdb, without_wildcards
+from sql.glue import read_table
+from sql.views import load_views
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from local.history import Survey
+    from local.lake.history import Survey
 
 Content = Literal["coinbase", "simulated"]
 

@@ -12,7 +12,6 @@ Refuses to know: the clock, terminals.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import secrets
 import tempfile
@@ -24,14 +23,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import duckdb
 import pyarrow.parquet as pq
-import sqlglot
-from sqlglot import exp
 
-from infra import HISTORY
-from local.dialect import ATHENA, DUCKDB_MACROS, complaint, identifier, to_duckdb
-from local.glue import read_table
-from local.history import (
-    HOUR_US,
+from local.lake.folder import LakeError, LakeMissing
+from local.lake.history import (
     NEAR_US,
     NO_HOUR,
     Manifest,
@@ -42,15 +36,16 @@ from local.history import (
     read_manifests,
     survey_lake,
 )
-from local.lake import LakeError, LakeMissing
-from local.live import RecordDamaged, sync_folder, write_record
-from local.objects import find_objects, plan_files, plan_table_scan
-from local.sql import decode_query, plan_query
+from local.lake.live import RecordDamaged, sync_folder, write_record
+from local.lake.objects import find_objects, plan_files, plan_table_scan
+from sql.compaction import HourPlan, plan_hour
+from sql.dialect import DUCKDB_MACROS, complaint, to_duckdb
+from sql.glue import read_table
+from sql.hours import EPOCH, HOUR_US, hour_start_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from local.sql import Query
 
 Step = Literal["read", "written", "verified", "placed", "named"]
 
@@ -62,8 +57,6 @@ _BATCH_ROWS: Final = 16 * ROW_GROUP_ROWS
 # How long what no manifest names is kept, for those who began to read it before.
 _SWEEP_AGE: Final = timedelta(hours=1)
 _ASIDE: Final = ".incoming"  # where the delivery engine writes aside as well
-_LAYOUT: Final = "1"  # part of a generation's name: another layout of the same rows is another generation
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTERS: Final = ("event_time", "receive_time", "event_time_us", "receive_time_us", "n", "trade_id", "sequence")
 
 
@@ -96,21 +89,6 @@ class LakeUnreadable(LakeError):
 
 
 @dataclass(frozen=True, slots=True)
-class HourPlan:
-    """One hour to compact, and from which objects, each with the hours near which it holds trades."""
-
-    event_hour: str
-    start_us: int
-    inputs: Mapping[str, tuple[str, ...]]
-
-    @property
-    def generation(self) -> str:
-        """The name of what these inputs make: the same ones, the same name."""
-        text = "\n".join([_LAYOUT, self.event_hour, *sorted(self.inputs)])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True, slots=True)
 class CompactionPlan:
     """`hours` to compact, oldest first; how many are served from history already; which are still open, and which frozen."""
 
@@ -130,11 +108,6 @@ class Compacted:
     size_bytes: int
 
 
-def hour_start_us(event_hour: str) -> int:
-    """The start of an hour that is written as in keys."""
-    return (datetime.strptime(event_hour, "%Y/%m/%d/%H").replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-
-
 def plan_compaction(survey: Survey, *, now: datetime, from_us: int, to_us: int, even_open: bool) -> CompactionPlan:
     """
     What is to be done to the hours that lie, in part at least, in from_us..to_us.
@@ -146,7 +119,7 @@ def plan_compaction(survey: Survey, *, now: datetime, from_us: int, to_us: int, 
         for hour in hours:
             near.setdefault(hour, {})[key] = hours
     served = {manifest.event_hour for manifest in survey.served}
-    closed_us = (now - _EPOCH - GRACE) // timedelta(microseconds=1) - HOUR_US
+    closed_us = (now - EPOCH - GRACE) // timedelta(microseconds=1) - HOUR_US
     plans, still_open = [], []
     for hour in sorted(near.keys() - served - {NO_HOUR}):
         start_us = hour_start_us(hour)
@@ -238,47 +211,6 @@ def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
 def _define_inputs(connection: duckdb.DuckDBPyConnection, root: Path, plan: HourPlan) -> None:
     inputs = plan_table_scan(read_table("processed"), root, [root / key for key in sorted(plan.inputs)])
     connection.execute(f"CREATE VIEW uncompacted AS {inputs}")
-
-
-def load_hour_query() -> Query:
-    """The question that makes an hour of history."""
-    return decode_query("hour", (HISTORY / "hour.sql").read_text(encoding="utf-8"))
-
-
-def plan_hour(plan: HourPlan, *, generation: str) -> exp.Query:
-    """The SELECT of one hour, for either engine."""
-    instants = [_EPOCH + timedelta(microseconds=us) for us in (plan.start_us, plan.start_us + HOUR_US)]
-    values = {"from": instants[0].isoformat(), "to": instants[1].isoformat(), "generation": generation}
-    return plan_query(load_hour_query(), values)
-
-
-def plan_insert(plan: HourPlan, *, generation: str) -> str:
-    """
-    The statement by which Athena compacts the hour; it counts once the hour's manifest names the generation.
-
-    Caller must: give every try a generation of its own, since Athena leaves what a failed INSERT has written.
-    """
-    select = plan_hour(plan, generation=generation)
-    assert isinstance(select, exp.Select)
-    columns = [identifier(c.name) for c in (*read_table("history").columns, *read_table("history").partitions)]
-    select = select.select(exp.alias_(exp.Literal.string(plan.event_hour), "event_hour"))
-    # `uncompacted` is a view there that may have moved on: the hour is read from the rows themselves, with an hour for clocks that differ.
-    first_hour = (_EPOCH + timedelta(microseconds=plan.start_us - HOUR_US)).strftime("%Y/%m/%d/%H")
-    for table in list(select.find_all(exp.Table)):
-        if table.name == "uncompacted":
-            whole = exp.select("*").from_("processed").where(f"lake_hour >= '{first_hour}'")
-            table.replace(whole.subquery("uncompacted"))
-    return exp.insert(
-        select, "history", columns=[exp.to_identifier(column.strip('"')) for column in columns], dialect=ATHENA
-    ).sql(ATHENA, comments=False)
-
-
-def plan_uncompacted_view(first_hour: str) -> str:
-    """The statement by which Athena's view `uncompacted` is made anew; hours are counted from `first_hour` on."""
-    create = sqlglot.parse_one((HISTORY / "uncompacted.sql").read_text(encoding="utf-8"), read=ATHENA)
-    for placeholder in list(create.find_all(exp.Placeholder)):
-        placeholder.replace(exp.Literal.string(first_hour))
-    return create.sql(ATHENA, comments=False)
 
 
 def _write(connection: duckdb.DuckDBPyConnection, plan: HourPlan, aside: Path) -> None:

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from local.glue import read_table
-from local.lake import LakeDamaged, open_lake
-from local.objects import ERRORS_PATTERN, ERRORS_PREFIX, find_objects
-from local.sql import QueryFailed, query_from_sql, run_query
+from local.lake.answers import run_query
+from local.lake.folder import LakeDamaged, open_lake
+from local.lake.objects import ERRORS_PATTERN, ERRORS_PREFIX, find_objects
+from sql.glue import read_table
+from sql.questions import QueryFailed, query_from_sql
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,7 @@ Rows made anew from `raw/` with today's transform, for a transform that was wron
 
 A row as today's transform makes it stays. One that differs is taken out of its objects, which are written anew without it, and the new row,
 of the same (session, n), goes to where the late-data rule puts it; a line that is refused today leaves a row of kind `refused` in
-its row's place. New objects do not count, and old ones do, until one rename: of the record that names what is replaced (local/live.py).
+its row's place. New objects do not count, and old ones do, until one rename: of the record that names what is replaced (local/lake/live.py).
 Laws: every line is in one class; a crash at any step leaves the rows as before or as after; a second run finds nothing to do; nothing is
 deleted, what is replaced moves to `replaced/`.
 Refuses to know: why the transform was wrong, Firehose.
@@ -26,12 +26,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contract.reasons import LineRefused
-from local.dialect import complaint, identifier, literal_paths
-from local.glue import read_table
-from local.history import HOUR_US
-from local.lake import LakeError
-from local.live import REPLAYS, RecordDamaged, find_live, read_record, sync_folder, write_record
-from local.objects import DUCKDB_TYPES, find_objects, lake_hour, starts_as_gzip
+from local.lake.folder import LakeError
+from local.lake.live import REPLAYS, RecordDamaged, find_live, read_record, sync_folder, write_record
+from local.lake.objects import DUCKDB_TYPES, find_objects, starts_as_gzip
+from sql.dialect import complaint, identifier, literal_paths
+from sql.glue import read_table
+from sql.hours import HOUR_US, lake_hour
 from transform_lambda.decode import decode_line, read_name
 from transform_lambda.partition import MIXED, decide_hour
 from transform_lambda.row import build_row

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from local.dialect import identifier, literal, literal_paths
-from local.glue import read_table
+from sql.dialect import identifier, literal, literal_paths
+from sql.glue import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from local.glue import Column, GlueTable
+    from sql.glue import Column, GlueTable
 
 DUCKDB_TYPES: Final = {
     "string": "VARCHAR",
@@ -33,8 +32,6 @@ ERRORS_PATTERN: Final = read_table("errors").key_pattern
 # A line of 1,024,000 bytes is 1,365,336 in base64; its envelope adds a few hundred.
 _LONGEST_ENVELOPE_BYTES: Final = 4_194_304
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def find_objects(root: Path, *, prefix: str, pattern: str) -> list[Path]:
@@ -99,8 +96,3 @@ def starts_as_gzip(path: Path) -> bool:
     """Whether the file is gzip by its first two bytes; AWS does not say whether error objects are."""
     with path.open("rb") as opened:
         return opened.read(2) == _GZIP_MAGIC
-
-
-def lake_hour(instant_us: int) -> str:
-    """The hour of an instant as the lake's keys write it, in UTC. Units: microseconds since the epoch."""
-    return (_EPOCH + timedelta(microseconds=instant_us)).strftime("%Y/%m/%d/%H")

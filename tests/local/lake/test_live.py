@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.live import RecordDamaged, find_live, read_record, write_record
-from tests.local.trades import put, ticker
+from local.lake.live import RecordDamaged, find_live, read_record, write_record
+from tests.local.lake.trades import put, ticker
 
 if TYPE_CHECKING:
     from pathlib import Path

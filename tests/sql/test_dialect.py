@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.dialect import DUCKDB_MACROS, SqlRefused, literal, parse_select, to_duckdb
+from sql.dialect import DUCKDB_MACROS, SqlRefused, literal, parse_select, to_duckdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from local.glue import read_table
-from local.lake import open_lake
-from local.sql import query_from_sql, run_query
+from local.lake.answers import run_query
+from local.lake.folder import open_lake
+from sql.glue import read_table
+from sql.questions import query_from_sql
 
 if TYPE_CHECKING:
     from pathlib import Path

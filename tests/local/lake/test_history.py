@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.compact import compact_hour, plan_compaction, survey_folder
-from local.history import Manifest, encode_manifest, manifest_key, read_manifests
-from local.lake import LakeError, open_lake
-from local.live import RecordDamaged, write_record
-from tests.local.trades import HOUR, LATER, put, ticker, us
+from local.lake.compact import compact_hour, plan_compaction, survey_folder
+from local.lake.folder import LakeError, open_lake
+from local.lake.history import Manifest, encode_manifest, manifest_key, read_manifests
+from local.lake.live import RecordDamaged, write_record
+from tests.local.lake.trades import HOUR, LATER, put, ticker, us
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import ROOT, load_reasons
-from local.verdict import judge_envelope, judge_line
+from local.lake.verdict import judge_envelope, judge_line
 
 if TYPE_CHECKING:
     from pathlib import Path

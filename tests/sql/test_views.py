@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 from sqlglot import exp
 
-from local.dialect import parse_select
-from local.views import bound_hours, expand_views, load_views, table_names
+from sql.dialect import parse_select
+from sql.views import bound_hours, expand_views, load_views, table_names
 
 TRADES = {"history", "compacted", "uncompacted"}
 

@@ -11,15 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from local.dialect import SqlRefused
-from local.glue import read_table
-from local.lake import open_lake
-from local.objects import lake_hour
-from local.sql import (
+from local.lake.answers import run_query
+from local.lake.folder import open_lake
+from sql.glue import read_table
+from sql.hours import lake_hour
+from sql.questions import (
     Parameter,
     ParameterUnknown,
     Query,
-    QueryFailed,
     QueryUnknown,
     ValueRefused,
     decode_query,
@@ -28,13 +27,12 @@ from local.sql import (
     load_query,
     plan_query,
     query_from_sql,
-    run_query,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.sql import ParameterType
+    from sql.questions import ParameterType
 
 TEXT = """-- What is it?
 -- :product text, default every product
@@ -157,14 +155,6 @@ def test_a_value_is_only_ever_compared(tmp_path: Path, text: str) -> None:
         assert run_query(lake, query_from_sql("SELECT count(*) AS x FROM processed"), {}).rows == [(1,)]
 
 
-def test_a_result_has_columns_and_rows(tmp_path: Path) -> None:
-    write_hours(tmp_path, 500_000)
-    with open_lake(tmp_path) as lake:
-        result = run_query(lake, decode_query("it", TEXT), {})
-    assert ("product_id", "event_time_us") == result.columns
-    assert [("BTC-USD", 1_800_000_000_000_001)] == result.rows
-
-
 def test_from_bounds_the_hours_read_with_an_hour_to_spare(tmp_path: Path) -> None:
     write_hours(tmp_path, *range(500_000, 500_010))
     query = load_query("last_price")
@@ -189,16 +179,6 @@ def test_files_of_hours_before_the_bound_are_not_opened(tmp_path: Path) -> None:
 def test_without_from_every_hour_is_read() -> None:
     assert "lake_hour >=" not in plan_query(load_query("last_price"), {}).sql("athena")
     assert "lake_hour >=" not in plan_query(load_query("holes"), {"from": "2027-01-15"}).sql("athena")
-
-
-def test_what_the_engine_cannot_answer_is_a_sentence(tmp_path: Path) -> None:
-    with open_lake(tmp_path) as lake, pytest.raises(QueryFailed, match="no_such_column"):
-        run_query(lake, query_from_sql("SELECT no_such_column FROM ticks"), {})
-
-
-def test_sql_of_another_sort_is_refused_before_the_engine_sees_it(tmp_path: Path) -> None:
-    with open_lake(tmp_path) as lake, pytest.raises(SqlRefused):
-        run_query(lake, query_from_sql("DROP VIEW ticks"), {})
 
 
 def test_the_list_is_of_files() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.glue import decode_table, read_table
+from sql.glue import decode_table, read_table
 
 
 def table_input(template: str, **parameters: str) -> dict[str, Any]:
