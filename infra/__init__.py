@@ -13,6 +13,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parent
 PIPELINE_TEMPLATE: Final = ROOT / "pipeline.yaml"
 QUERIES: Final = ROOT / "queries"
+AUDIT_QUERIES: Final = QUERIES / "audit"
 VIEWS: Final = ROOT / "views"
 HISTORY: Final = ROOT / "history"
 PRICES: Final = ROOT / "prices.yaml"

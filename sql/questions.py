@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
 from sqlglot import exp
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-ParameterType = Literal["text", "instant", "duration", "count"]
-Value = str | int | None
+ParameterType = Literal["text", "instant", "duration", "count", "number"]
+Value = str | int | Decimal | None
 
 _DECLARATION: Final = re.compile(r"^-- :([a-z_]+) (\w+), default (.+?)( \(reads every hour\))?$")
 _US: Final = timedelta(microseconds=1)
@@ -191,7 +192,9 @@ def decode_value(parameter: Parameter, text: str) -> Value:
         return None
     if parameter.type == "text":
         return text
-    decoded = {"instant": decode_instant_us, "duration": _duration_us, "count": _count}[parameter.type](text)
+    decoded = {"instant": decode_instant_us, "duration": _duration_us, "count": _count, "number": _number}[
+        parameter.type
+    ](text)
     if decoded is None:
         raise ValueRefused(parameter=parameter.name, value=text, why=_WANTED[parameter.type])
     return decoded
@@ -201,6 +204,7 @@ _WANTED: Final = {
     "instant": "an instant of 1970 or later is wanted, such as 2026-11-23, 2026-11-23T02:30 or 2026-11-23T02:30:19.123456Z (UTC)",
     "duration": "a duration is wanted, such as 500ms, 10s, 1m, 4h, 1d or 1w",
     "count": "a whole number above zero is wanted",
+    "number": "a number of zero or more is wanted, such as 8, 0.5 or 99.99",
 }
 
 
@@ -223,6 +227,10 @@ def _count(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[1-9][0-9]{0,17}", text, flags=re.ASCII) else None
 
 
+def _number(text: str) -> Decimal | None:
+    return Decimal(text) if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", text, flags=re.ASCII) else None
+
+
 def _bind(select: exp.Query, query: Query, bound: Mapping[str, Value]) -> exp.Query:
     for placeholder in list(select.find_all(exp.Placeholder)):
         if placeholder.name not in bound:
@@ -234,4 +242,4 @@ def _bind(select: exp.Query, query: Query, bound: Mapping[str, Value]) -> exp.Qu
 def _literal(value: Value) -> exp.Expression:
     if value is None:
         return exp.cast(exp.null(), "varchar")
-    return exp.Literal.string(value) if isinstance(value, str) else exp.Literal.number(value)
+    return exp.Literal.string(value) if isinstance(value, str) else exp.Literal.number(str(value))

@@ -8,11 +8,13 @@ Refuses to know: terminals, files of answers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+from sqlglot import exp
 
-from sql.dialect import complaint, to_duckdb
+from sql.dialect import ATHENA, DUCKDB, complaint, to_duckdb
+from sql.engine import Answer, EngineFailed
 from sql.questions import QueryFailed, plan_query
 from sql.views import table_names
 
@@ -55,3 +57,38 @@ def run_query(lake: Lake, query: Query, values: Mapping[str, str]) -> Result:
         return Result(table=lake.connection.sql(to_duckdb(planned)).to_arrow_table())
     except duckdb.Error as error:
         raise QueryFailed(query=query, why=complaint(error)) from error
+
+
+class LakeEngine:
+    """An open lake as an engine: DuckDB."""
+
+    name = "DuckDB"
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+
+    def ask(self, question: exp.Query) -> Answer:
+        """
+        The lake's answer.
+
+        Raises: EngineFailed.
+        """
+        try:
+            if "errors" in table_names(question):
+                self._lake.judge_errors()
+            relation = self._lake.connection.sql(to_duckdb(question))
+            types = tuple(athena_type(str(column)) for column in relation.types)
+            return Answer(columns=tuple(relation.columns), types=types, rows=relation.fetchall())
+        except duckdb.Error as error:
+            raise EngineFailed(engine=self.name, why=complaint(error)) from error
+
+
+# What DuckDB calls the type of a bare NULL, and of a sum of bigints.
+_OWN_TYPES: Final = {'"NULL"': "unknown", "HUGEINT": "decimal(38,0)"}
+
+
+def athena_type(duckdb_type: str) -> str:
+    """Athena's name for a DuckDB type: `DECIMAL(38,18)` is `decimal(38,18)`, `HUGEINT` (a sum of bigints) `decimal(38,0)`."""
+    if duckdb_type in _OWN_TYPES:
+        return _OWN_TYPES[duckdb_type]
+    return exp.DataType.build(duckdb_type, dialect=DUCKDB).sql(ATHENA).lower().replace(", ", ",")

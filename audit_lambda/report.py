@@ -1,0 +1,124 @@
+"""
+What an audit says: its verdict first, then every check with what it found, and the figures that a page draws. As JSON and back.
+
+Laws: a check that could not run is in the report, with the reason, and the verdict is not better for it; all findings are counted, also where
+only the first are named.
+Refuses to know: engines, HTML, where reports are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from audit_lambda.findings import SEVERITIES, Finding, Group, Severity, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT: Final = 1
+State = Literal["passed", "found", "not_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """
+    One check: what it asked, with which thresholds, and what it found.
+
+    Shapes: `findings` are the worst and largest, at most MOST_FINDINGS; `found_count` counts all, `found_amount` sums all their amounts,
+    `by_severity` counts those in `findings`. `why` says why it was not run.
+    """
+
+    name: str
+    group: Group
+    question: str
+    thresholds: Mapping[str, str]
+    state: State
+    why: str = ""
+    found_count: int = 0
+    found_amount: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """
+    The objective and what is left of its budget.
+
+    Units: `target` and `share` are fractions of trade ids, exact decimals as text (`0.9999`); `budget_used` 1 is all of it, None where there
+    was no trade id to expect.
+    """
+
+    target: str
+    expected: int
+    missing: int
+    share: str | None
+    budget_used: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The answer to one of infra/queries/audit/figures: cells are str, int, float, bool or None (decimals and times as text)."""
+
+    name: str
+    question: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One audit of one lake over from_us..to_us (end excluded). Units: microseconds since the epoch."""
+
+    lake: str
+    engine: str
+    from_us: int
+    to_us: int
+    made_us: int
+    verdict: Verdict
+    slo: Slo
+    checks: tuple[CheckResult, ...]
+    figures: tuple[Figure, ...]
+    scanned_bytes: int | None = None
+    format: int = FORMAT
+
+    def worst(self) -> Severity | None:
+        """The worst severity found, or None."""
+        found = [finding.severity for check in self.checks for finding in check.findings]
+        return max(found, key=SEVERITIES.index, default=None)
+
+
+def encode_cell(cell: Any) -> Any:
+    """One cell of a figure as JSON has it: decimals in full, times as RFC 3339 in UTC."""
+    if isinstance(cell, Decimal):
+        plain = format(cell, "f")
+        return plain.rstrip("0").rstrip(".") if "." in plain else plain
+    if isinstance(cell, datetime):
+        return cell.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return cell
+
+
+def encode_report(report: Report) -> dict[str, Any]:
+    """A report as JSON has it."""
+    return asdict(report)
+
+
+def decode_report(stored: Mapping[str, Any]) -> Report:
+    """
+    A report that encode_report made.
+
+    Raises: KeyError, TypeError, ValueError where it is none, or one of another format.
+    """
+    if stored["format"] != FORMAT:
+        raise ValueError(f"it is a report of format {stored['format']!r}, and this version reads {FORMAT}")
+    checks = tuple(
+        CheckResult(**{**check, "findings": tuple(Finding(**finding) for finding in check["findings"])})
+        for check in stored["checks"]
+    )
+    figures = tuple(
+        Figure(**{**figure, "columns": tuple(figure["columns"]), "rows": tuple(map(tuple, figure["rows"]))})
+        for figure in stored["figures"]
+    )
+    return Report(**{**stored, "slo": Slo(**stored["slo"]), "checks": checks, "figures": figures})
