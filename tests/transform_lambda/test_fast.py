@@ -55,10 +55,10 @@ def compare(seed: int, line_count: int) -> tuple[int, int]:
     return recognised, changed
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_what_is_recognised_among_mutated_lines_gets_the_parsed_row(seed: int) -> None:
-    recognised, changed = compare(seed, 20_000)
-    assert recognised >= changed > 800  # enough of them survive for the comparison to mean something
+    recognised, changed = compare(seed, 12_000)
+    assert recognised >= changed > 480  # enough of them survive for the comparison to mean something
 
 
 @pytest.mark.slow
