@@ -8,7 +8,10 @@ Refuses to know: how an engine is reached.
 # ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, EngineFailed
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -16,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class EngineFailed(Exception):
-    """The engine could not answer."""
+    """The engine could not answer. `advice` is what to do about it, a sentence, where that is known."""
 
-    def __init__(self, *, engine: str, why: str) -> None:
-        self.engine, self.why = engine, why
-        super().__init__(f"{engine} could not answer: {why}.")
+    def __init__(self, *, engine: str, why: str, advice: str = "") -> None:
+        self.engine, self.why, self.advice = engine, why.strip().rstrip("."), advice
+        super().__init__(f"{engine} could not answer: {self.why}. {advice}".rstrip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +53,15 @@ class Engine(Protocol):
 
         Raises: EngineFailed.
         """
+
+
+def encode_cell(cell: Any) -> Any:
+    """One cell as JSON has it: decimals in full without idle zeros, times as RFC 3339 in UTC, floats that JSON has no word for as text."""
+    if isinstance(cell, Decimal):
+        plain = format(cell, "f")
+        return plain.rstrip("0").rstrip(".") if "." in plain else plain
+    if isinstance(cell, datetime):
+        return cell.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return str(cell)
+    return cell if cell is None or isinstance(cell, int | float | str | list | dict) else str(cell)

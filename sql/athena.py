@@ -1,0 +1,328 @@
+"""
+Athena as the engine of questions: a statement started, followed to its end, its answer fetched page by page and decoded exactly.
+
+Laws: a statement that was started is followed to its end or stopped, whatever interrupts the wait; a start that is repeated starts nothing
+twice (client request token); a null is no empty text; a type that has no exact value here stays Athena's own text.
+Refuses to know: which questions there are, what a lake holds, terminals.
+Source: Amazon Athena API reference (StartQueryExecution, GetQueryExecution, GetQueryResults, StopQueryExecution).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import botocore.exceptions
+from botocore.config import Config
+
+from sql.dialect import ATHENA
+from sql.engine import Answer, EngineFailed
+from sql.prices import query_cost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import boto3
+    from sqlglot import exp
+
+# A longer one is refused (StartQueryExecution, QueryString).
+STATEMENT_LIMIT_BYTES: Final = 262_144
+FIRST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 2.0
+_WAIT_GROWTH: Final = 1.5
+_ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+_CONNECT_TIMEOUT_S: Final = 10
+_READ_TIMEOUT_S: Final = 60
+# What Athena's reason says -> what to do.
+ADVICE: Final[Mapping[str, str]] = {
+    "Bytes scanned limit": "Narrow it with --from and --product, or raise the limit: `ticklake deploy --set QueryScanLimitBytes=…`.",
+    "TABLE_NOT_FOUND": "`ticklake deploy` makes the tables and views; `ticklake status` says which are there.",
+    "does not exist": "`ticklake deploy` makes the tables and views; `ticklake status` says which are there.",
+    "AccessDenied": "docs/deploy.md says what whoever asks has to be allowed.",
+    "Access Denied": "docs/deploy.md says what whoever asks has to be allowed.",
+    "not authorized": "docs/deploy.md says what whoever asks has to be allowed.",
+    "WorkGroup": "`ticklake status` names the workgroup of the stack.",
+    "NoCredentials": "Give this process AWS credentials (docs/deploy.md).",
+    "TooManyRequests": "Too many queries run at once in this account; ask again in a minute.",
+}
+_RETRYABLE: Final = "Athena says that the same again may succeed."
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a statement has come. `state` is Athena's word: QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED."""
+
+    query_id: str
+    state: str
+    scanned_bytes: int
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a statement that succeeded took. `kind` is Athena's StatementType: DML, DDL or UTILITY."""
+
+    query_id: str
+    kind: str
+    scanned_bytes: int
+    engine_ms: int
+
+    @property
+    def cost(self) -> Decimal:
+        """What Athena bills for it, in US dollars at list price; DDL is free."""
+        return query_cost(self.scanned_bytes) if self.kind == "DML" else Decimal(0)
+
+
+class QueryEnded(EngineFailed):
+    """A statement that Athena took and that did not succeed. `state` is FAILED or CANCELLED."""
+
+    def __init__(self, *, query_id: str, state: str, why: str, scanned_bytes: int, retryable: bool) -> None:
+        self.query_id, self.state, self.scanned_bytes, self.retryable = query_id, state, scanned_bytes, retryable
+        said = f"{why.strip().rstrip('.') or 'it gives no reason'} ({state}, query {query_id})"
+        super().__init__(engine="Athena", why=said, advice=_advise(why) or (_RETRYABLE if retryable else ""))
+
+
+def _advise(why: str) -> str:
+    return next((advice for said, advice in ADVICE.items() if said in why), "")
+
+
+def ignore(_: Progress) -> None:
+    """Progress that nobody wants to see."""
+
+
+class Athena:
+    """
+    One workgroup and database of Athena, asked through a boto3 client of the service `athena`.
+
+    Clock: `clock` is in seconds and only measures; `sleep` waits between two looks. After `patience_s` a statement is stopped.
+    """
+
+    name = "Athena"
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        workgroup: str,
+        database: str,
+        on_progress: Callable[[Progress], None] = ignore,
+        patience_s: float | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._workgroup = workgroup
+        self._database = database
+        self._on_progress = on_progress
+        self._patience_s = patience_s
+        self._sleep = sleep
+        self._clock = clock
+
+    def ask(self, question: exp.Query) -> Answer:
+        """
+        The answer of a SELECT in Athena's dialect.
+
+        Raises: EngineFailed.
+        """
+        ended = self._execute(question.sql(ATHENA, comments=False))
+        with _failing():
+            pages = self._client.get_paginator("get_query_results").paginate(QueryExecutionId=ended.query_id)
+            columns, rows = _read_pages(pages)
+        names, types = tuple(each["Name"] for each in columns), tuple(map(column_type, columns))
+        return Answer(
+            columns=names, types=types, rows=list(_decode_rows(rows, names, types)), scanned_bytes=ended.scanned_bytes
+        )
+
+    def run(self, statement: str) -> Statistics:
+        """
+        What a statement that answers with no rows took: CREATE VIEW, INSERT.
+
+        Raises: EngineFailed.
+        """
+        return self._execute(statement)
+
+    def _execute(self, statement: str) -> Statistics:
+        if len(statement.encode()) > STATEMENT_LIMIT_BYTES:
+            raise EngineFailed(
+                engine=self.name,
+                why=f"the statement has more than {STATEMENT_LIMIT_BYTES} bytes",
+                advice="Ask for less at once.",
+            )
+        request = {
+            "QueryString": statement,
+            "QueryExecutionContext": {"Database": self._database},
+            "WorkGroup": self._workgroup,
+            "ClientRequestToken": str(uuid4()),
+        }
+        query_id = ""
+        try:
+            query_id = self._start(request)
+            return self._follow(query_id)
+        except EngineFailed:
+            raise
+        except (
+            BaseException
+        ) as interrupted:  # Ctrl-C above all: the statement must not run on unseen, and what interrupted goes on
+            interrupted.add_note(self._abandon(query_id, request))
+            raise
+
+    def _start(self, request: Mapping[str, Any]) -> str:
+        with _failing():
+            return str(self._client.start_query_execution(**request)["QueryExecutionId"])
+
+    def _follow(self, query_id: str) -> Statistics:
+        began, wait_s = self._clock(), FIRST_WAIT_S
+        while True:
+            execution = self._look(query_id)
+            status, statistics = execution["Status"], execution.get("Statistics", {})
+            scanned_bytes = int(statistics.get("DataScannedInBytes", 0))
+            waited_s = self._clock() - began
+            self._on_progress(Progress(query_id, status["State"], scanned_bytes, waited_s))
+            if status["State"] in _ENDED:
+                break
+            if self._patience_s is not None and waited_s >= self._patience_s:
+                note = self._abandon(query_id, {})
+                raise EngineFailed(engine=self.name, why=f"it took longer than {self._patience_s:g} s", advice=note)
+            self._sleep(wait_s)
+            wait_s = min(wait_s * _WAIT_GROWTH, LONGEST_WAIT_S)
+        if status["State"] != "SUCCEEDED":
+            why, retryable = status.get("StateChangeReason", ""), bool(status.get("AthenaError", {}).get("Retryable"))
+            raise QueryEnded(
+                query_id=query_id, state=status["State"], why=why, scanned_bytes=scanned_bytes, retryable=retryable
+            )
+        engine_ms = int(statistics.get("EngineExecutionTimeInMillis", 0))
+        return Statistics(query_id, execution.get("StatementType", "DML"), scanned_bytes, engine_ms)
+
+    def _look(self, query_id: str) -> dict[str, Any]:
+        with _failing():
+            execution: dict[str, Any] = self._client.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+        return execution
+
+    def _abandon(self, query_id: str, request: Mapping[str, Any]) -> str:
+        """Stop a statement, and say what became of it."""
+        try:
+            # The same token again answers with the same id, should the answer to the start be what was interrupted.
+            query_id = query_id or self._start(request)
+            with _failing():
+                self._client.stop_query_execution(QueryExecutionId=query_id)
+        except EngineFailed as failed:
+            return f"Query {query_id or 'just started'} could not be stopped and may run on: {failed.why}."
+        return f"Query {query_id} was stopped in Athena, which bills what it had scanned."
+
+
+class _failing:  # noqa: N801  # it reads as a verb: with _failing()
+    """What AWS refuses, and what keeps a call from AWS, as EngineFailed."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, botocore.exceptions.ClientError):
+            said = error.response.get("Error", {})
+            why = f"{said.get('Code', '')}: {said.get('Message', '')}"
+            raise EngineFailed(engine="Athena", why=why, advice=_advise(why)) from error
+        if isinstance(error, botocore.exceptions.BotoCoreError):
+            raise EngineFailed(engine="Athena", why=str(error), advice=_advise(type(error).__name__)) from error
+
+
+def connect_athena(
+    session: boto3.Session,
+    *,
+    workgroup: str,
+    database: str,
+    on_progress: Callable[[Progress], None] = ignore,
+    patience_s: float | None = None,
+) -> Athena:
+    """
+    Athena as this session reaches it: TLS verified, endpoint and credentials by AWS's standard settings (AWS_ENDPOINT_URL_ATHENA …).
+
+    Raises: EngineFailed where there are no credentials or no endpoint to be had.
+    """
+    config = Config(
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=_READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": 5},
+    )
+    with _failing():
+        client = session.client("athena", config=config)
+    return Athena(client, workgroup=workgroup, database=database, on_progress=on_progress, patience_s=patience_s)
+
+
+# ---------------------------------------------------------------------- answers
+
+
+def _read_pages(pages: Iterator[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[list[dict[str, str]]]]:
+    """The columns, and every row but the header, which stands once, at the top of the first page."""
+    columns: list[dict[str, Any]] = []
+    rows: list[list[dict[str, str]]] = []
+    for number, page in enumerate(pages):
+        result = page["ResultSet"]
+        columns = columns or result["ResultSetMetadata"].get("ColumnInfo", [])
+        found = [row.get("Data", []) for row in result.get("Rows", [])]
+        header = [{"VarCharValue": column["Name"]} for column in columns]
+        rows += found[1:] if number == 0 and found[:1] == [header] else found
+    return columns, rows
+
+
+def column_type(column: Mapping[str, Any]) -> str:
+    """A column's type as an Answer names it. Shapes: one ColumnInfo."""
+    if column["Type"] == "decimal":
+        return f"decimal({column['Precision']},{column['Scale']})"
+    return str(column["Type"])
+
+
+def _decode_rows(
+    rows: list[list[dict[str, str]]], names: tuple[str, ...], types: tuple[str, ...]
+) -> Iterator[tuple[Any, ...]]:
+    for row in rows:
+        try:
+            yield tuple(decode_value(cell.get("VarCharValue"), kind) for cell, kind in zip(row, types, strict=True))
+        except (ValueError, ArithmeticError, LookupError) as error:
+            cells = dict(zip(names, (cell.get("VarCharValue") for cell in row), strict=False))
+            why = f"a row of its answer cannot be read by the types it states ({error}): {cells}"
+            raise EngineFailed(engine="Athena", why=why) from error
+
+
+def decode_value(text: str | None, kind: str) -> Any:
+    """
+    One VarCharValue as a value of its column's type; None, which is no text at all, is null.
+
+    Raises: ValueError, ArithmeticError or LookupError for text that is none of that type.
+    """
+    if text is None:
+        return None
+    return _DECODERS.get(kind.partition("(")[0], str)(text)
+
+
+def _decode_instant(text: str) -> datetime:
+    """`2026-11-23 02:30:19.123`, with or without a zone after it, in UTC without one."""
+    day, clock, *zone = text.split(" ")
+    if len(clock.partition(".")[2]) > len("123456"):
+        raise ValueError(f"{text} is finer than a microsecond")
+    instant = datetime.fromisoformat(f"{day} {clock}")
+    if not zone:
+        return instant
+    of_zone = datetime.fromisoformat(f"{day} 00:00:00{zone[0]}").tzinfo if zone[0][0] in "+-" else ZoneInfo(zone[0])
+    return instant.replace(tzinfo=of_zone).astimezone(UTC).replace(tzinfo=None)
+
+
+# By Athena's name for a type, without what stands in brackets; any other type (array, row, map, json, varbinary …) stays text.
+_DECODERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "tinyint": int,
+    "smallint": int,
+    "integer": int,
+    "bigint": int,
+    "decimal": Decimal,
+    "double": float,
+    "float": float,
+    "real": float,
+    "boolean": {"true": True, "false": False}.__getitem__,
+    "date": date.fromisoformat,
+    "timestamp": _decode_instant,
+    "timestamp with time zone": _decode_instant,
+}
