@@ -1,0 +1,108 @@
+"""
+Who is told of an audit, and in which words: a notice if the lake is worse than the audit before said, or better again.
+
+Laws: pure; a hole that was filled wakes nobody, so whole and healed are one level here; what stays as bad as it was is not said again. Text
+from outside (product names, reasons) is cut and holds no control characters. A notice names where the report lies and carries no credentials.
+Refuses to know: SNS, S3.
+Source: Amazon SNS API reference, Publish (a subject is ASCII, at most 100 characters, without line breaks; a message 256 KB).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from audit_lambda.findings import SEVERITIES
+from sql.hours import EPOCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from audit_lambda.findings import Finding, Verdict
+    from audit_lambda.report import CheckResult, Report
+    from audit_lambda.spans import Kind
+
+MOST_SHOWN: Final = 10
+SUBJECT_LIMIT_CHARS: Final = 100
+TEXT_LIMIT_CHARS: Final = 300
+LEVELS: Final[Mapping[Verdict, int]] = {"whole": 0, "healed": 0, "holes": 1, "damaged": 2}
+# What each verdict means, for somebody who reads it on a phone.
+IN_WORDS: Final[Mapping[Verdict, str]] = {
+    "whole": "Nothing is missing.",
+    "healed": "Nothing is missing; what was, has been filled in.",
+    "holes": "Something is missing, and each hole is named with its reason.",
+    "damaged": "Something is missing without a name, or is not what was sent.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is published."""
+
+    subject: str
+    message: str
+
+
+def decide_notice(report: Report, kind: Kind, *, before: Report | None, page: str) -> Notice | None:
+    """
+    The notice that a report calls for, or None.
+
+    `before` is the newest report of the same kind that could be read; without one the lake counts as whole so far. Nobody is told of
+    an audit that somebody asked for, who has its answer, nor of one of older hours than the newest report's. `page` says where the report lies.
+    """
+    if kind == "asked" or (before is not None and before.to_us > report.to_us):
+        return None
+    level, level_before = LEVELS[report.verdict], LEVELS[before.verdict] if before is not None else 0
+    if level == level_before:
+        return None
+    change = "worse" if level > level_before else "better again"
+    subject = f"ticklake {_clean(report.lake)}: {report.verdict} ({kind} audit, {change})"
+    return Notice(subject=_ascii(subject)[:SUBJECT_LIMIT_CHARS], message="\n".join(_lines(report, kind, before, page)))
+
+
+def _lines(report: Report, kind: Kind, before: Report | None, page: str) -> Iterator[str]:
+    yield f"The {kind} audit of the lake {_clean(report.lake)} from {_instant(report.from_us)} to {_instant(report.to_us)} says: {report.verdict}."
+    yield IN_WORDS[report.verdict]
+    if before is not None:
+        yield f"The audit before, from {_instant(before.from_us)} to {_instant(before.to_us)}, said: {before.verdict}."
+    if report.slo.share is not None:
+        yield (
+            f"Trades: {report.slo.expected} expected, {report.slo.missing} missing; {report.slo.budget_used} of the error budget used "
+            f"(objective {report.slo.target})."
+        )
+    yield from _findings(report)
+    for check in report.checks:
+        if check.state == "not_run":
+            yield f"Not run: {check.name} ({_clean(check.why)})."
+    yield f"\nThe report: {page}"
+    yield "What to do: docs/operations.md#the-audit"
+
+
+def _findings(report: Report) -> Iterator[str]:
+    """The worst findings in words, from holes upward, and how many more there are."""
+    bad = [(check, each) for check in report.checks for each in check.findings if each.severity in {"hole", "damage"}]
+    bad.sort(key=lambda pair: (-SEVERITIES.index(pair[1].severity), -pair[1].amount))
+    if bad:
+        yield "\nFound:"
+    for check, finding in bad[:MOST_SHOWN]:
+        yield f"- {_finding(check, finding)}"
+    if len(bad) > MOST_SHOWN:
+        yield f"- and {len(bad) - MOST_SHOWN} more in the report"
+
+
+def _finding(check: CheckResult, finding: Finding) -> str:
+    about = " ".join(_clean(name) for name in (finding.product_id, finding.session) if name)
+    return f"{finding.severity}, {check.group}/{check.name}{', ' + about if about else ''}: {_clean(finding.what)}"
+
+
+def _instant(at_us: int) -> str:
+    return f"{EPOCH + timedelta(microseconds=at_us):%Y-%m-%d %H:%M} UTC"
+
+
+def _clean(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)[:TEXT_LIMIT_CHARS]
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode("ascii")

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit_lambda.findings import VERDICTS
+from audit_lambda.notice import IN_WORDS, LEVELS, MOST_SHOWN, Notice, decide_notice
+from tests.audit_lambda.samples import NOT_RUN, finding, report
+
+PAGE = "s3://lake/reports/coinbase/hourly/2026/11/23/04/report.html"
+
+
+def noticed(now: Any, before: Any = None, kind: Any = "hourly") -> Notice | None:
+    return decide_notice(now, kind, before=before, page=PAGE)
+
+
+def said(now: Any, before: Any = None) -> Notice:
+    notice = noticed(now, before)
+    assert notice is not None
+    return notice
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "change"),
+    [
+        (None, "whole", ""),
+        (None, "healed", ""),
+        (None, "holes", "worse"),
+        ("whole", "healed", ""),
+        ("whole", "damaged", "worse"),
+        ("healed", "whole", ""),
+        ("healed", "holes", "worse"),
+        ("holes", "holes", ""),
+        ("holes", "damaged", "worse"),
+        ("damaged", "damaged", ""),
+        ("damaged", "holes", "better again"),
+        ("holes", "healed", "better again"),
+        ("damaged", "whole", "better again"),
+    ],
+)
+def test_a_change_for_the_worse_or_the_better_is_told_and_nothing_else(before: Any, now: Any, change: str) -> None:
+    notice = noticed(report(verdict=now), report(verdict=before) if before else None)
+    assert bool(change) == (notice is not None)
+    assert notice is None or notice.subject == f"ticklake ticklake: {now} (hourly audit, {change})"
+
+
+def test_who_asked_for_an_audit_has_its_answer() -> None:
+    assert noticed(report(verdict="damaged"), kind="asked") is None
+
+
+def test_older_hours_audited_anew_say_nothing_about_now() -> None:
+    now = report(verdict="damaged")
+    assert noticed(now, replace(now, verdict="whole", to_us=now.to_us + 1)) is None
+    assert noticed(now, replace(now, verdict="whole")) is not None
+
+
+def test_a_notice_says_what_was_found_worst_first_and_where_the_report_lies() -> None:
+    now = report(finding("hole", 900), finding("damage", 5), finding("healed", 3), verdict="damaged")
+    notice = said(replace(now, checks=(*now.checks, NOT_RUN)), report(verdict="holes"))
+    damage, hole = (notice.message.index(text) for text in ("damage, completeness/trade_ids, BTC-USD: 5", "hole, comp"))
+    assert damage < hole
+    assert "3 trade ids" not in notice.message
+    assert "from 2026-11-23 02:00 UTC to 2026-11-23 05:00 UTC says: damaged" in notice.message
+    assert "said: holes." in notice.message
+    assert "Not run: readable (time was up)." in notice.message
+    assert f"The report: {PAGE}" in notice.message
+
+
+def test_a_long_list_is_cut_and_the_rest_counted() -> None:
+    message = said(report(*[finding("hole", n + 1) for n in range(MOST_SHOWN + 5)], verdict="holes")).message
+    assert MOST_SHOWN == message.count("- hole, ")
+    assert "- and 5 more in the report" in message
+
+
+@given(st.text(), st.text(min_size=1))
+def test_text_from_outside_cannot_break_subject_or_message(lake: str, what: str) -> None:
+    notice = said(report(finding("damage", 1, what=what, product_id=what), lake=lake, verdict="damaged"))
+    assert notice.subject.isascii()
+    assert notice.subject.isprintable()
+    assert len(notice.subject) <= 100
+    assert 1 == sum(line.startswith("- damage, ") for line in notice.message.split("\n"))
+    assert all(char.isprintable() or char == "\n" for char in notice.message)
+    assert len(notice.message.encode()) < 256_000
+
+
+def test_every_verdict_has_a_level_and_words() -> None:
+    assert set(VERDICTS) == set(LEVELS) == set(IN_WORDS)

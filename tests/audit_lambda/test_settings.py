@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from audit_lambda.settings import Settings, SettingsRefused, read_settings
+
+GOOD = {
+    "TICKLAKE_DATABASE": "ticklake",
+    "TICKLAKE_WORKGROUP": "ticklake-pipeline",
+    "TICKLAKE_LAKE_BUCKET": "lake",
+    "TICKLAKE_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:topic",
+}
+
+
+def test_settings_come_from_the_environment() -> None:
+    assert Settings(
+        database="ticklake",
+        workgroup="ticklake-pipeline",
+        lake_bucket="lake",
+        topic_arn="arn:aws:sns:us-east-1:000000000000:topic",
+    ) == read_settings(GOOD | {"PATH": "/bin"})
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_one_that_is_missing_or_wrong_is_named(name: str) -> None:
+    with pytest.raises(SettingsRefused, match=f"{name} is not set"):
+        read_settings({key: text for key, text in GOOD.items() if key != name})
+    with pytest.raises(SettingsRefused, match=f"{name} cannot be 'no; such'"):
+        read_settings(GOOD | {name: "no; such"})
