@@ -2,7 +2,7 @@
 Athena's SQL as DuckDB's: one query file, two engines.
 
 Laws: SQL is parsed and written anew by sqlglot, never pasted; an exact quotient is written CAST(a / b AS DECIMAL(38, 18)) and is
-exact in both engines; an instant is written date_add('millisecond', x_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000'), and nothing
+exact in both engines; an instant is written TIMESTAMP '1970-01-01 00:00:00.000' + x_us / 1000 * INTERVAL '0.001' SECOND, and nothing
 casts from a timestamp with a time zone; what DuckDB has under another name stands here as a macro under Athena's.
 Refuses to know: which tables and views there are.
 
@@ -11,8 +11,9 @@ form becomes the macro `decimal_quotient`, long division over 128-bit integers. 
 wants by a cast to DOUBLE (a test looks for others): between integers Athena truncates and DuckDB does not.
 
 Instants. Athena documents (engine version 3, timestamp changes) that a timestamp with a time zone cannot be cast to one without, and
-is not known to take finer timestamps than milliseconds in a view; so the files add milliseconds to the epoch. DuckDB makes the
-timestamp of the same microseconds.
+is not known to take finer timestamps than milliseconds in a view; so the files add milliseconds to the epoch. (Not by date_add: Trino's
+takes no more than 2^31 - 1 units, and says integer overflow.) DuckDB makes the timestamp of the same microseconds. An instant that
+is text is written CAST(substr(text, 1, 23) AS TIMESTAMP): of longer text Athena would round the milliseconds up. DuckDB reads all six digits.
 """
 
 # ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, LakeMismatch
@@ -36,6 +37,7 @@ EPOCH: Final = (
     "1970-01-01 00:00:00.000"  # with its zeros: without them Athena's literal has whole seconds, and so has the sum
 )
 
+_MILLISECOND: Final = exp.Interval(this=exp.Literal.string("0.001"), unit=exp.var("SECOND"))
 _E18: Final = "CAST(1000000000000000000 AS HUGEINT)"
 _E8: Final = "CAST(100000000 AS HUGEINT)"
 DUCKDB_MACROS: Final = (
@@ -103,9 +105,11 @@ def _as_duckdb(node: exp.Expr) -> exp.Expr:
     if is_exact_quotient(node):
         return exp.Anonymous(this="decimal_quotient", expressions=[node.this.this, node.this.expression])
     if is_instant(node):
-        return exp.Anonymous(this="make_timestamp", expressions=[_microseconds(node.expression)])
+        return exp.Anonymous(this="make_timestamp", expressions=[_microseconds(node.expression.this)])
     if isinstance(node, exp.Decode) and node.text("charset").lower() == "utf-8":
         return exp.Anonymous(this="from_utf8", expressions=[node.this])
+    if is_instant_text(node):
+        node.this.set("length", exp.Literal.number(26))
     return node
 
 
@@ -115,9 +119,17 @@ def is_exact_quotient(node: exp.Expr) -> bool:
 
 
 def is_instant(node: exp.Expr) -> bool:
-    """Whether this is date_add('millisecond', …, TIMESTAMP of the epoch)."""
-    of_epoch = isinstance(node, exp.DateAdd) and isinstance(node.this, exp.Cast) and node.this.this.name == EPOCH
-    return of_epoch and node.text("unit").upper() == "MILLISECOND"
+    """Whether this is TIMESTAMP of the epoch + … * INTERVAL '0.001' SECOND."""
+    of_epoch = isinstance(node, exp.Add) and isinstance(node.this, exp.Cast) and node.this.this.name == EPOCH
+    return of_epoch and isinstance(node.expression, exp.Mul) and node.expression.expression == _MILLISECOND
+
+
+def is_instant_text(node: exp.Expr) -> bool:
+    """Whether this is CAST(substr(…, 1, 23) AS TIMESTAMP)."""
+    of_text = (
+        isinstance(node, exp.Cast) and node.to.this == exp.DType.TIMESTAMP and isinstance(node.this, exp.Substring)
+    )
+    return of_text and (node.this.args["start"].name, node.this.text("length")) == ("1", "23")
 
 
 def _microseconds(milliseconds: exp.Expr) -> exp.Expr:

@@ -25,14 +25,14 @@ FROM (
     max(heartbeats) AS heartbeats
   FROM coverage
   WHERE (:product IS NULL OR product_id = :product)
-    AND minute >= date_add('millisecond', :from_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000')
-    AND minute < date_add('millisecond', :to_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000')
+    AND minute >= TIMESTAMP '1970-01-01 00:00:00.000' + :from_us / 1000 * INTERVAL '0.001' SECOND
+    AND minute < TIMESTAMP '1970-01-01 00:00:00.000' + :to_us / 1000 * INTERVAL '0.001' SECOND
   GROUP BY product_id, minute
 ) AS c
 LEFT JOIN (
   SELECT
     product_id,
-    date_add('millisecond', (event_time_us - event_time_us % 60000000) / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS minute,
+    TIMESTAMP '1970-01-01 00:00:00.000' + (event_time_us - event_time_us % 60000000) / 1000 * INTERVAL '0.001' SECOND AS minute,
     count(*) AS ticks
   FROM ticks
   WHERE (:product IS NULL OR product_id = :product)

@@ -20,6 +20,6 @@ FROM (
   WHERE (:product IS NULL OR product_id = :product)
 ) AS statuses
 WHERE newness = 1
-  AND coalesce(after_time, receive_time) >= date_add('millisecond', :from_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000')
-  AND coalesce(before_time, receive_time) < date_add('millisecond', :to_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000')
+  AND coalesce(after_time, receive_time) >= TIMESTAMP '1970-01-01 00:00:00.000' + :from_us / 1000 * INTERVAL '0.001' SECOND
+  AND coalesce(before_time, receive_time) < TIMESTAMP '1970-01-01 00:00:00.000' + :to_us / 1000 * INTERVAL '0.001' SECOND
 ORDER BY product_id, first_missing_trade_id, receive_time

@@ -7,7 +7,7 @@
 -- trade id. Exactness as in vwap.sql: rounded_trades counts trades whose price or size has more decimals than the VWAP's factors.
 SELECT
   product_id,
-  date_add('millisecond', start_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS interval_start,
+  TIMESTAMP '1970-01-01 00:00:00.000' + start_us / 1000 * INTERVAL '0.001' SECOND AS interval_start,
   min_by(price, trade_id) AS open,
   max(price) AS high,
   min(price) AS low,

@@ -9,7 +9,7 @@ FROM (
   SELECT *, row_number() OVER (ORDER BY trades DESC, second) AS place
   FROM (
     SELECT
-      date_add('millisecond', (event_time_us - event_time_us % 1000000) / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS second,
+      TIMESTAMP '1970-01-01 00:00:00.000' + (event_time_us - event_time_us % 1000000) / 1000 * INTERVAL '0.001' SECOND AS second,
       count(*) AS trades,
       count(DISTINCT product_id) AS products
     FROM ticks

@@ -11,7 +11,7 @@ SELECT
   max(lake_hour) AS last_hour,
   min(line) AS example
 FROM refusals
-WHERE lake_hour >= date_format(date_add('millisecond', :from_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000'), '%Y/%m/%d/%H')
-  AND lake_hour <= date_format(date_add('millisecond', :to_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000'), '%Y/%m/%d/%H')
+WHERE lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + :from_us / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+  AND lake_hour <= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + :to_us / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
 GROUP BY reason, error_type, error_code
 ORDER BY lines DESC, reason, error_type, error_code

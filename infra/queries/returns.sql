@@ -6,7 +6,7 @@
 -- From close to close, over intervals that have trades: intervals_since says how many intervals lie between the two closes (1 is the next).
 SELECT
   product_id,
-  date_add('millisecond', start_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS interval_start,
+  TIMESTAMP '1970-01-01 00:00:00.000' + start_us / 1000 * INTERVAL '0.001' SECOND AS interval_start,
   previous_close,
   close,
   CAST(CAST(start_us - previous_start_us AS DOUBLE) / :interval_us AS BIGINT) AS intervals_since,

@@ -9,7 +9,7 @@ SELECT
   count(DISTINCT session || ' ' || CAST(n AS VARCHAR)) AS lines,
   count(DISTINCT product_id) AS products
 FROM processed
-WHERE lake_hour >= date_format(date_add('millisecond', :from_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000'), '%Y/%m/%d/%H')
-  AND lake_hour <= date_format(date_add('millisecond', :to_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000'), '%Y/%m/%d/%H')
+WHERE lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + :from_us / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+  AND lake_hour <= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + :to_us / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
 GROUP BY lake_hour, kind
 ORDER BY lake_hour, kind

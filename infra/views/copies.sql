@@ -6,8 +6,8 @@ CREATE OR REPLACE VIEW copies AS
 SELECT
   kind,
   product_id,
-  date_add('millisecond', event_time_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS event_time,
-  date_add('millisecond', receive_time_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS receive_time,
+  TIMESTAMP '1970-01-01 00:00:00.000' + event_time_us / 1000 * INTERVAL '0.001' SECOND AS event_time,
+  TIMESTAMP '1970-01-01 00:00:00.000' + receive_time_us / 1000 * INTERVAL '0.001' SECOND AS receive_time,
   event_time_us,
   receive_time_us,
   source,

@@ -3,7 +3,7 @@
 CREATE OR REPLACE VIEW coverage AS
 SELECT
   product_id,
-  CAST(substr(replace(replace(json_extract_scalar(detail, '$.minute'), 'T', ' '), 'Z', ''), 1, 26) AS TIMESTAMP) AS minute,
+  CAST(substr(replace(replace(json_extract_scalar(detail, '$.minute'), 'T', ' '), 'Z', ''), 1, 23) AS TIMESTAMP) AS minute,
   CAST(json_extract_scalar(detail, '$.ticks') AS BIGINT) AS ticks,
   CAST(json_extract_scalar(detail, '$.first_trade_id') AS BIGINT) AS first_trade_id,
   CAST(json_extract_scalar(detail, '$.last_trade_id') AS BIGINT) AS last_trade_id,
@@ -11,7 +11,7 @@ SELECT
   json_format(json_extract(detail, '$.watched_ms')) AS watched_ms,
   CAST(json_extract_scalar(detail, '$.heartbeats') AS BIGINT) AS heartbeats,
   json_extract_scalar(detail, '$.whole') = 'true' AS whole,
-  date_add('millisecond', receive_time_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS receive_time,
+  TIMESTAMP '1970-01-01 00:00:00.000' + receive_time_us / 1000 * INTERVAL '0.001' SECOND AS receive_time,
   receive_time_us,
   source,
   session,

@@ -3,7 +3,7 @@
 CREATE OR REPLACE VIEW gaps AS
 SELECT
   product_id,
-  date_add('millisecond', receive_time_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS receive_time,
+  TIMESTAMP '1970-01-01 00:00:00.000' + receive_time_us / 1000 * INTERVAL '0.001' SECOND AS receive_time,
   receive_time_us,
   json_extract_scalar(detail, '$.reason') AS reason,
   json_extract_scalar(detail, '$.status') AS status,
@@ -14,9 +14,9 @@ SELECT
   json_format(json_extract(detail, '$.still_missing')) AS still_missing,
   json_extract_scalar(detail, '$.why') AS why,
   CAST(json_extract_scalar(detail, '$.before.trade_id') AS BIGINT) AS before_trade_id,
-  CAST(substr(replace(replace(json_extract_scalar(detail, '$.before.event_time'), 'T', ' '), 'Z', ''), 1, 26) AS TIMESTAMP) AS before_time,
+  CAST(substr(replace(replace(json_extract_scalar(detail, '$.before.event_time'), 'T', ' '), 'Z', ''), 1, 23) AS TIMESTAMP) AS before_time,
   CAST(json_extract_scalar(detail, '$.after.trade_id') AS BIGINT) AS after_trade_id,
-  CAST(substr(replace(replace(json_extract_scalar(detail, '$.after.event_time'), 'T', ' '), 'Z', ''), 1, 26) AS TIMESTAMP) AS after_time,
+  CAST(substr(replace(replace(json_extract_scalar(detail, '$.after.event_time'), 'T', ' '), 'Z', ''), 1, 23) AS TIMESTAMP) AS after_time,
   source,
   session,
   n,

@@ -8,8 +8,8 @@ SELECT
   error_code,
   error_message,
   attempts,
-  date_add('millisecond', arrival_ms, TIMESTAMP '1970-01-01 00:00:00.000') AS arrival_time,
-  date_add('millisecond', ended_ms, TIMESTAMP '1970-01-01 00:00:00.000') AS ended_time,
+  TIMESTAMP '1970-01-01 00:00:00.000' + arrival_ms * INTERVAL '0.001' SECOND AS arrival_time,
+  TIMESTAMP '1970-01-01 00:00:00.000' + ended_ms * INTERVAL '0.001' SECOND AS ended_time,
   coalesce(
     said_reason,
     IF(json_extract_scalar(message, '$.kind') = 'unreadable', json_extract_scalar(message, '$.message.reason'), NULL),

@@ -5,7 +5,7 @@ SELECT
   session,
   n,
   json_extract_scalar(detail, '$.event') AS event,
-  date_add('millisecond', receive_time_us / 1000, TIMESTAMP '1970-01-01 00:00:00.000') AS receive_time,
+  TIMESTAMP '1970-01-01 00:00:00.000' + receive_time_us / 1000 * INTERVAL '0.001' SECOND AS receive_time,
   receive_time_us,
   json_extract_scalar(detail, '$.version') AS version,
   json_extract_scalar(detail, '$.feed') AS feed,

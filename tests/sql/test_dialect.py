@@ -105,15 +105,20 @@ def test_a_divisor_with_more_than_eight_decimals_is_refused_rather_than_rounded(
     ],
 )
 def test_microseconds_stay_exact(connection: duckdb.DuckDBPyConnection, instant_us: int, expected: str) -> None:
-    sql = f"SELECT date_add('millisecond', {instant_us} / 1000, TIMESTAMP '1970-01-01 00:00:00.000')"
+    sql = f"SELECT TIMESTAMP '1970-01-01 00:00:00.000' + {instant_us} / 1000 * INTERVAL '0.001' SECOND"
     assert expected == str(answer(connection, sql))
     sql = f"SELECT CAST(from_unixtime_nanos({instant_us} * 1000) AT TIME ZONE 'UTC' AS TIMESTAMP(6))"
     assert expected == str(answer(connection, sql))
 
 
 def test_milliseconds_are_not_divided_again(connection: duckdb.DuckDBPyConnection) -> None:
-    sql = "SELECT date_add('millisecond', 1000 + 1, TIMESTAMP '1970-01-01 00:00:00.000')"
+    sql = "SELECT TIMESTAMP '1970-01-01 00:00:00.000' + (1000 + 1) * INTERVAL '0.001' SECOND"
     assert "1970-01-01 00:00:01.001000" == str(answer(connection, sql))
+
+
+def test_an_instant_of_text_keeps_its_microseconds(connection: duckdb.DuckDBPyConnection) -> None:
+    sql = "SELECT CAST(substr('2026-11-23 02:30:19.123456', 1, 23) AS TIMESTAMP)"
+    assert "2026-11-23 02:30:19.123456" == str(answer(connection, sql))
 
 
 @pytest.mark.parametrize(
