@@ -127,5 +127,6 @@ def _write(arrays: list[pa.Array[Any]], conversion: Conversion) -> bytes:
         compression=_CODECS[conversion.compression],
         use_deprecated_int96_timestamps=True,  # what Hive's writer does, and Athena reads
         store_schema=False,
+        write_page_checksum=True,  # a flipped byte is found by reading
     )
     return sink.getvalue().to_pybytes()

@@ -1,0 +1,69 @@
+"""
+A bucket as the audit's store of objects, and where reports and the inventory are kept.
+
+Laws: every read asks S3 for the checksum that it recorded, and botocore compares it with what came (CRC64NVME, S3's own choice, needs the
+package awscrt); an object whose checksum could not be compared is counted, not passed over.
+Refuses to know: what an audit makes of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
+from botocore.httpchecksum import StreamingChecksumBody
+
+from audit_lambda.objects import ObjectGone, ObjectUnreadable, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CHUNK_BYTES: Final = 1 << 20
+_GONE: Final = frozenset({"NoSuchKey", "404", "NotFound"})
+
+
+class BucketStore:
+    """
+    The objects of one bucket (audit_lambda.objects.Store). `client` is boto3's S3 client.
+
+    `uncompared_count`: objects read whose recorded checksum could not be compared, for want of one or of the means.
+    """
+
+    def __init__(self, client: Any, *, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self.uncompared_count = 0
+
+    def list_objects(self, prefix: str) -> Iterator[Stored]:
+        """
+        Every object under the prefix, in the order of keys.
+
+        Raises: ClientError, BotoCoreError where S3 does not list.
+        """
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        for page in pages:
+            for listed in page.get("Contents", ()):
+                yield Stored(key=listed["Key"], size_bytes=listed["Size"], tag=listed["ETag"].strip('"'))
+
+    def read_chunks(self, key: str) -> Iterator[bytes]:
+        """
+        The object's bytes, in pieces.
+
+        Raises: ObjectGone, ObjectUnreadable (refused, broken off, or not the bytes of the recorded checksum).
+        """
+        try:
+            body = self._client.get_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")["Body"]
+            self.uncompared_count += not isinstance(body, StreamingChecksumBody)
+            while chunk := body.read(_CHUNK_BYTES):
+                yield chunk
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _GONE:
+                raise ObjectGone from error
+            raise ObjectUnreadable(why=f"S3 says: {error}") from error
+        except FlexibleChecksumError as error:
+            raise ObjectUnreadable(why=f"it is not what S3 recorded the checksum of ({error})") from error
+        except BotoCoreError as error:
+            raise ObjectUnreadable(why=f"reading it from S3 failed: {error}") from error
+
+    def inspect(self, key: str) -> None:
+        """Nothing: Parquet's pages are read by Athena, in the checks that ask for their columns."""

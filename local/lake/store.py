@@ -1,0 +1,71 @@
+"""
+A lake's folder as the audit's store of objects.
+
+Laws: a Parquet object is read page by page, every column; nothing is tagged, since a folder may be copied: its objects are known by length
+and digest.
+Refuses to know: what an audit makes of it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from audit_lambda.objects import ObjectGone, ObjectUnreadable, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+class FolderStore:
+    """The objects under a lake's folder, by the keys that S3 would know them by (audit_lambda.objects.Store)."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def list_objects(self, prefix: str) -> Iterator[Stored]:
+        """Every object under the prefix, in no order."""
+        for folder, _, names in os.walk(self._root / prefix):
+            for name in names:
+                path = self._root / folder / name
+                yield Stored(key=path.relative_to(self._root).as_posix(), size_bytes=path.stat().st_size, tag="")
+
+    def read_chunks(self, key: str) -> Iterator[bytes]:
+        """
+        The object's bytes, in pieces.
+
+        Raises: ObjectGone, ObjectUnreadable.
+        """
+        try:
+            with (self._root / key).open("rb") as opened:
+                while chunk := opened.read(_CHUNK_BYTES):
+                    yield chunk
+        except FileNotFoundError as error:
+            raise ObjectGone from error
+        except OSError as error:
+            raise ObjectUnreadable(why=f"the disk says: {error.strerror}") from error
+
+    def inspect(self, key: str) -> None:
+        """
+        Read every page of a Parquet object; of any other there is nothing more to know.
+
+        Raises: ObjectUnreadable, ObjectGone.
+        """
+        if not key.endswith(".parquet"):
+            return
+        try:
+            with pq.ParquetFile(self._root / key, page_checksum_verification=True) as opened:
+                counted = sum(batch.num_rows for batch in opened.iter_batches())
+                expected = opened.metadata.num_rows
+        except FileNotFoundError as error:
+            raise ObjectGone from error
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise ObjectUnreadable(why=f"its Parquet is damaged ({' '.join(str(error).split())})") from error
+        if counted != expected:
+            raise ObjectUnreadable(why=f"its footer says {expected} rows, and its pages hold {counted}")

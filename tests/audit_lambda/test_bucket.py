@@ -1,0 +1,100 @@
+"""A bucket as a store, on a real S3 protocol (moto): listing, reading, and what S3 recorded the checksum of."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from audit_lambda.bucket import BucketStore
+from audit_lambda.objects import ObjectGone, ObjectUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        client.create_bucket(Bucket="lake")
+        yield client
+
+
+def test_every_object_is_listed_page_after_page(s3: Any) -> None:
+    for n in range(1_003):
+        s3.put_object(Bucket="lake", Key=f"raw/{n:04}", Body=b"x" * (n % 7))
+    s3.put_object(Bucket="lake", Key="other/1", Body=b"")
+    listed = list(BucketStore(s3, bucket="lake").list_objects("raw/"))
+    assert [f"raw/{n:04}" for n in range(1_003)] == [stored.key for stored in listed]
+    assert [n % 7 for n in range(1_003)] == [stored.size_bytes for stored in listed]
+    assert 7 == len({stored.tag for stored in listed})
+    assert not any('"' in stored.tag for stored in listed)
+
+
+def test_an_object_is_read_whole_and_one_that_went_is_gone(s3: Any) -> None:
+    s3.put_object(Bucket="lake", Key="raw/a", Body=b"x" * 3_000_000)
+    store = BucketStore(s3, bucket="lake")
+    assert 3_000_000 == sum(map(len, store.read_chunks("raw/a")))
+    with pytest.raises(ObjectGone):
+        list(store.read_chunks("raw/b"))
+
+
+class _Flipping(http.server.BaseHTTPRequestHandler):
+    """An S3 that has recorded the CRC32 of "whole" and sends other bytes, or breaks off."""
+
+    def do_GET(self) -> None:  # the base class's name
+        broken = self.path.endswith("broken")
+        body = b"whole" if self.path.endswith(("/whole", "/bare")) else b"whale"
+        self.send_response(200)
+        self.send_header("Content-Length", "500" if broken else str(len(body)))
+        if not self.path.endswith("bare"):
+            self.send_header("x-amz-checksum-crc32", "xFkpTw==")
+            self.send_header("x-amz-checksum-type", "FULL_OBJECT")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def flipping() -> Iterator[Any]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Flipping)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    client = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        endpoint_url=f"http://127.0.0.1:{server.server_port}",
+    )
+    yield client
+    client.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_bytes_that_are_not_those_of_the_recorded_checksum_are_found(flipping: Any) -> None:
+    store = BucketStore(flipping, bucket="lake")
+    assert b"whole" == b"".join(store.read_chunks("whole"))
+    with pytest.raises(ObjectUnreadable, match="not what S3 recorded the checksum of"):
+        list(store.read_chunks("flipped"))
+    assert 0 == store.uncompared_count
+
+
+def test_an_answer_that_breaks_off_is_found(flipping: Any) -> None:
+    with pytest.raises(ObjectUnreadable, match="reading it from S3 failed"):
+        list(BucketStore(flipping, bucket="lake").read_chunks("broken"))
+
+
+def test_an_object_without_a_recorded_checksum_is_counted(flipping: Any) -> None:
+    store = BucketStore(flipping, bucket="lake")
+    assert b"whole" == b"".join(store.read_chunks("bare"))
+    assert 1 == store.uncompared_count

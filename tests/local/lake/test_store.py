@@ -1,0 +1,47 @@
+"""A lake's folder as a store: what it lists and reads, and what it says of Parquet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from audit_lambda.objects import ObjectGone, ObjectUnreadable, Stored
+from local.lake.store import FolderStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_it_lists_keys_with_their_lengths(tmp_path: Path) -> None:
+    (tmp_path / "raw" / "a").mkdir(parents=True)
+    (tmp_path / "raw" / "a" / "b.gz").write_bytes(b"12345")
+    store = FolderStore(tmp_path)
+    assert [Stored(key="raw/a/b.gz", size_bytes=5, tag="")] == list(store.list_objects("raw/"))
+    assert [] == list(store.list_objects("errors/"))
+    assert [b"12345"] == list(store.read_chunks("raw/a/b.gz"))
+
+
+def test_what_went_meanwhile_is_gone_and_what_is_a_folder_is_unreadable(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ObjectGone):
+        list(store.read_chunks("raw/none"))
+    with pytest.raises(ObjectGone):
+        store.inspect("raw/none.parquet")
+    with pytest.raises(ObjectUnreadable, match="Is a directory"):
+        list(store.read_chunks("folder"))
+
+
+def test_every_page_of_parquet_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(
+        pa.table({"price": ["1.5"] * 100}), path, compression="none", use_dictionary=False, write_page_checksum=True
+    )
+    store = FolderStore(tmp_path)
+    store.inspect("a.parquet")
+    path.write_bytes(path.read_bytes().replace(b"\3\0\0\x001.5" * 2, b"\3\0\0\x001.6" * 2, 1))
+    with pytest.raises(ObjectUnreadable, match=r"^its Parquet is damaged \(could not verify page integrity, CRC"):
+        store.inspect("a.parquet")
