@@ -23,9 +23,10 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from benchmarks.rounds import ROUNDS, Ratio, interleave, ratio, table
-from local.lake.compact import compact_hour, plan_compaction, survey_folder
+from local.lake.compact import compact_hour, survey_folder
 from local.lake.folder import open_lake
 from sql.dialect import DUCKDB_MACROS, literal_paths, parse_select, to_duckdb
+from sql.history import plan_compaction
 from sql.questions import load_query
 
 if TYPE_CHECKING:

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cli.spans import decode_span, from_option, lake_option, to_option
-from local.lake.compact import Step, compact_hour, hold_lake, plan_compaction, survey_folder, sweep
+from local.lake.compact import Step, compact_hour, hold_lake, survey_folder, sweep
 from local.lake.folder import LakeError
+from sql.history import plan_compaction
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.lake.compact import Compacted, CompactionPlan
+    from local.lake.compact import Compacted
+    from sql.history import CompactionPlan
 
 EXIT_FROZEN: Final = 3
 

@@ -5,7 +5,7 @@ An hour is read from the objects that hold trades near it (infra/history/hour.sq
 compared with those objects, renamed to its key, and then named by its manifest. Only that last rename makes it count.
 Laws: a crash at any step leaves a lake that answers as before or as after; the same inputs make the same generation, so a second
 try writes the same keys; a second run over the same objects writes nothing; what no manifest names is swept an hour later.
-Refuses to know: the clock, terminals.
+Refuses to know: the clock, terminals, which hours are to be compacted (sql/history.py).
 """
 
 # ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, LakeMismatch
@@ -25,32 +25,22 @@ import duckdb
 import pyarrow.parquet as pq
 
 from local.lake.folder import LakeError, LakeMissing
-from local.lake.history import (
-    NEAR_US,
-    NO_HOUR,
-    Manifest,
-    Survey,
-    encode_manifest,
-    history_key,
-    manifest_key,
-    read_manifests,
-    survey_lake,
-)
+from local.lake.history import FolderSurvey, read_manifests, survey_lake
 from local.lake.live import RecordDamaged, sync_folder, write_record
 from local.lake.objects import find_objects, plan_files, plan_table_scan
-from sql.compaction import HourPlan, plan_hour
+from sql.compaction import plan_check, plan_hour, read_check
 from sql.dialect import DUCKDB_MACROS, complaint, to_duckdb
 from sql.glue import read_table
-from sql.hours import EPOCH, HOUR_US, hour_start_us
+from sql.history import Manifest, encode_manifest, history_key, manifest_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sql.compaction import Check, HourPlan
+
 
 Step = Literal["read", "written", "verified", "placed", "named"]
 
-# Firehose may hold rows for 15 minutes and the transform's buffer for as long; later ones reopen their hour.
-GRACE: Final = timedelta(minutes=35)
 # Three of DuckDB's vectors: a product's hour is read without its neighbours', and the footer stays small.
 ROW_GROUP_ROWS: Final = 6_144
 _BATCH_ROWS: Final = 16 * ROW_GROUP_ROWS
@@ -89,16 +79,6 @@ class LakeUnreadable(LakeError):
 
 
 @dataclass(frozen=True, slots=True)
-class CompactionPlan:
-    """`hours` to compact, oldest first; how many are served from history already; which are still open, and which frozen."""
-
-    hours: tuple[HourPlan, ...]
-    served_count: int
-    open_hours: tuple[str, ...]
-    frozen: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Compacted:
     """One hour of history: `delivered` rows of trades became `trades` rows."""
 
@@ -108,33 +88,7 @@ class Compacted:
     size_bytes: int
 
 
-def plan_compaction(survey: Survey, *, now: datetime, from_us: int, to_us: int, even_open: bool) -> CompactionPlan:
-    """
-    What is to be done to the hours that lie, in part at least, in from_us..to_us.
-
-    Clock: an hour is closed when it ended GRACE before `now`; `even_open` takes the others as well.
-    """
-    near: dict[str, dict[str, tuple[str, ...]]] = {}
-    for key, hours in survey.hours.items():
-        for hour in hours:
-            near.setdefault(hour, {})[key] = hours
-    served = {manifest.event_hour for manifest in survey.served}
-    closed_us = (now - EPOCH - GRACE) // timedelta(microseconds=1) - HOUR_US
-    plans, still_open = [], []
-    for hour in sorted(near.keys() - served - {NO_HOUR}):
-        start_us = hour_start_us(hour)
-        if start_us + HOUR_US <= from_us or start_us >= to_us:
-            continue
-        if even_open or start_us <= closed_us:
-            plans.append(HourPlan(event_hour=hour, start_us=start_us, inputs=near[hour]))
-        else:
-            still_open.append(hour)
-    return CompactionPlan(
-        hours=tuple(plans), served_count=len(served), open_hours=tuple(still_open), frozen=survey.frozen
-    )
-
-
-def survey_folder(root: Path) -> Survey:
+def survey_folder(root: Path) -> FolderSurvey:
     """
     What the lake in this folder holds.
 
@@ -167,12 +121,12 @@ def compact_hour(root: Path, plan: HourPlan, step: Callable[[Step], None]) -> Co
             step("read")
             _write(connection, plan, aside)
             step("written")
-            delivered, trades = _verify(connection, plan, aside)
+            check = _verify(connection, plan, aside)
         except duckdb.Error as error:
             raise LakeUnreadable(why=complaint(error)) from error
     step("verified")
-    size_bytes = aside.stat().st_size if trades else 0
-    if trades:
+    size_bytes = aside.stat().st_size if check.trades else 0
+    if check.trades:
         target.parent.mkdir(parents=True, exist_ok=True)
         aside.replace(target)
         sync_folder(target.parent)
@@ -183,7 +137,8 @@ def compact_hour(root: Path, plan: HourPlan, step: Callable[[Step], None]) -> Co
         event_hour=plan.event_hour,
         hour_start_us=plan.start_us,
         generation=plan.generation,
-        trades=trades,
+        trades=check.trades,
+        objects=(history_key(plan.event_hour, plan.generation),) if check.trades else (),
         inputs=plan.inputs,
     )
     write_record(root / manifest_key(plan.event_hour), encode_manifest(manifest))
@@ -191,7 +146,7 @@ def compact_hour(root: Path, plan: HourPlan, step: Callable[[Step], None]) -> Co
         if other != target:
             os.utime(other)  # it is swept an hour after it was replaced, not after it was written
     step("named")
-    return Compacted(event_hour=plan.event_hour, delivered=delivered, trades=trades, size_bytes=size_bytes)
+    return Compacted(event_hour=plan.event_hour, delivered=check.delivered, trades=check.trades, size_bytes=size_bytes)
 
 
 @contextmanager
@@ -234,51 +189,14 @@ def _write(connection: duckdb.DuckDBPyConnection, plan: HourPlan, aside: Path) -
         os.fsync(opened.fileno())
 
 
-# Said otherwise than in hour.sql, from the rows as delivered: a trade all of whose copies near the hour happened in it must be there, one
-# with a copy outside may be; each once, and each as some copy of it was delivered.
-_CHECKS: Final = """
-WITH near AS (
-  SELECT product_id, trade_id, session, n, event_time_us, price, last_size
-  FROM uncompacted
-  WHERE kind IN ('ticker', 'trade') AND product_id IS NOT NULL AND trade_id IS NOT NULL
-    AND event_time_us BETWEEN {start} - {near} AND {start} + {hour} + {near} - 1
-), expected AS (
-  SELECT product_id, trade_id, bool_and(event_time_us BETWEEN {start} AND {start} + {hour} - 1) AS surely
-  FROM near
-  GROUP BY ALL
-  HAVING bool_or(event_time_us BETWEEN {start} AND {start} + {hour} - 1)
-), written AS (
-  SELECT * FROM {aside}
-)
-SELECT
-  (SELECT count(*) FROM near WHERE event_time_us BETWEEN {start} AND {start} + {hour} - 1),
-  (SELECT count(*) FROM written),
-  (SELECT count(*) FROM (SELECT DISTINCT product_id, trade_id FROM written)),
-  (SELECT count(*) FROM expected ANTI JOIN written USING (product_id, trade_id) WHERE surely),
-  (SELECT count(*) FROM written ANTI JOIN expected USING (product_id, trade_id)),
-  (SELECT count(*) FROM written ANTI JOIN near ON written.product_id = near.product_id AND written.trade_id = near.trade_id
-    AND written.session IS NOT DISTINCT FROM near.session AND written.n IS NOT DISTINCT FROM near.n
-    AND written.event_time_us = near.event_time_us
-    AND written.price IS NOT DISTINCT FROM CAST(near.price AS DECIMAL(38, 18))
-    AND written.last_size IS NOT DISTINCT FROM CAST(near.last_size AS DECIMAL(38, 18)))
-"""
-
-
-def _verify(connection: duckdb.DuckDBPyConnection, plan: HourPlan, aside: Path) -> tuple[int, int]:
-    """How many rows of trades were delivered, and how many trades they are."""
-    sql = _CHECKS.format(start=plan.start_us, hour=HOUR_US, near=NEAR_US, aside=plan_files([aside]))
-    found = connection.execute(sql).fetchone()
+def _verify(connection: duckdb.DuckDBPyConnection, plan: HourPlan, aside: Path) -> Check:
+    connection.execute(f"CREATE VIEW history AS SELECT * FROM {plan_files([aside])}")  # noqa: S608  # a quoted path
+    found = connection.execute(to_duckdb(plan_check(plan, generation=plan.generation))).fetchone()
     assert found is not None
-    delivered, rows, ids, missing, foreign, unlike = map(int, found)
-    wrong = {
-        f"it has {rows} rows for {ids} trades": rows != ids,
-        f"{missing} trades are missing": missing,
-        f"{foreign} trades are not of it": foreign,
-        f"{unlike} rows are as no copy was delivered": unlike,
-    }
-    if complaints := [text for text, is_so in wrong.items() if is_so]:
-        raise CompactionWrong(event_hour=plan.event_hour, why="; ".join(complaints))
-    return delivered, rows
+    check = read_check(found)
+    if check.wrong:
+        raise CompactionWrong(event_hour=plan.event_hour, why="; ".join(check.wrong))
+    return check
 
 
 def sweep(root: Path, *, now: datetime) -> list[Path]:
@@ -288,7 +206,7 @@ def sweep(root: Path, *, now: datetime) -> list[Path]:
     Caller must: hold the lake.
     """
     table = read_table("history")
-    named = {root / manifest.key for manifest in read_manifests(root)}
+    named = {root / key for manifest in read_manifests(root) for key in manifest.objects}
     found = find_objects(root, prefix=table.prefix, pattern=table.key_pattern)
     found += (root / _ASIDE).glob("history-*.parquet")
     old = [path for path in found if path not in named and _age(path, now) > _SWEEP_AGE]

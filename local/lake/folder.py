@@ -34,7 +34,7 @@ from sql.views import load_views
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from local.lake.history import Survey
+    from local.lake.history import FolderSurvey
 
 Content = Literal["coinbase", "simulated"]
 
@@ -217,9 +217,9 @@ def _view_statements() -> tuple[str, ...]:
     return tuple(f"CREATE VIEW {identifier(view.name)} AS {to_duckdb(view.select)}" for view in load_views().values())
 
 
-def define_trade_tables(connection: duckdb.DuckDBPyConnection, root: Path, survey: Survey) -> None:
+def define_trade_tables(connection: duckdb.DuckDBPyConnection, root: Path, survey: FolderSurvey) -> None:
     """The tables that the view ticks is made of: history, compacted, and what the hours not compacted need."""
-    history = plan_table_scan(read_table("history"), root, [root / m.key for m in survey.served if m.trades])
+    history = plan_table_scan(read_table("history"), root, [root / key for m in survey.served for key in m.objects])
     connection.execute(f"CREATE VIEW history AS {history}")
     uncompacted = plan_table_scan(read_table("processed"), root, survey.needed(root))
     connection.execute(f"CREATE VIEW uncompacted AS {uncompacted}")

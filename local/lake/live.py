@@ -12,19 +12,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from local.lake.objects import find_objects
 from sql.glue import read_table
+from sql.history import counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 REPLAYS: Final = "replay"
-_OF_REPLAY: Final = re.compile(r"replay-([0-9a-f]{16})-\d+\.parquet")
 
 
 class RecordDamaged(Exception):
@@ -56,11 +55,7 @@ def find_live(root: Path) -> Live:
     table = read_table("processed")
     found = find_objects(root, prefix=table.prefix, pattern=table.key_pattern)
     live = (
-        path
-        for path in found
-        if path.suffix == ".parquet"
-        and path.relative_to(root).as_posix() not in replaced
-        and ((match := _OF_REPLAY.fullmatch(path.name)) is None or match[1] in records)
+        path for path in found if counts(path.relative_to(root).as_posix(), replaced=replaced, replays=records.keys())
     )
     return Live(objects=tuple(live), replaced=replaced)
 

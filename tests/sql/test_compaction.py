@@ -9,8 +9,17 @@ import sqlglot
 from sqlglot import exp
 
 from infra import HISTORY, VIEWS
-from local.lake.history import NEAR_US
-from sql.compaction import HourPlan, plan_hour, plan_insert, plan_uncompacted_view
+from sql.compaction import (
+    NAMED_LIMIT_BYTES,
+    Check,
+    HourPlan,
+    plan_check_of,
+    plan_hour,
+    plan_near_of,
+    plan_uncompacted_view,
+    plan_unload,
+    read_check,
+)
 from sql.dialect import to_duckdb
 from sql.glue import read_table
 from sql.hours import hour_start_us
@@ -19,17 +28,65 @@ from tests.local.lake.trades import HOUR, us
 HOUR_PLAN = HourPlan(event_hour="2026/11/23/02", start_us=us(HOUR), inputs={"a": ("2026/11/23/02",)})
 
 
+INPUT = "processed/coinbase/ticker/2026/11/23/03/a.parquet"
+OF_OBJECT = HourPlan(event_hour="2026/11/23/02", start_us=us(HOUR), inputs={INPUT: ("2026/11/23/02",)})
+
+
+def unloaded(statement: str, dialect: str = "athena") -> exp.Select:
+    """The SELECT of an UNLOAD."""
+    match = re.fullmatch(
+        r"UNLOAD \((.*)\) TO 's3://aside/x/' WITH \(format = 'PARQUET', compression = 'ZSTD'\)", statement
+    )
+    assert match is not None
+    select = sqlglot.parse_one(match[1], read=dialect)
+    assert isinstance(select, exp.Select)
+    return select
+
+
 @pytest.mark.parametrize("dialect", ["athena", "trino"])
-def test_on_athena_the_same_select_is_an_insert_of_the_tables_columns(dialect: str) -> None:
-    insert = sqlglot.parse_one(plan_insert(HOUR_PLAN, generation="g1"), read=dialect)
-    assert isinstance(insert, exp.Insert)
-    table = read_table("history")
-    names = [column.name for column in (*table.columns, *table.partitions)]
-    assert names == [column.name for column in insert.this.expressions]
-    assert names == insert.expression.named_selects
-    assert {"processed"} == {each.name for each in insert.expression.find_all(exp.Table)}
-    assert "lake_hour >= '2026/11/23/01'" in insert.sql(dialect)
-    assert not list(insert.find_all(exp.Placeholder))
+def test_on_athena_the_same_select_is_written_aside_from_the_very_objects(dialect: str) -> None:
+    select = unloaded(plan_unload(OF_OBJECT, generation="g1", bucket="lake", folder="s3://aside/x/"), dialect)
+    assert [column.name for column in read_table("history").columns] == select.named_selects
+    assert {"processed"} == {each.name for each in select.find_all(exp.Table)}
+    assert f"\"$path\" IN ('s3://lake/{INPUT}')" in select.sql(dialect)
+    assert "lake_kind IN ('ticker')" in select.sql(dialect)
+    assert "lake_hour IN ('2026/11/23/03')" in select.sql(dialect)
+    assert "product_id, event_time_us, trade_id" == ", ".join(
+        each.this.name for each in select.args["order"].expressions
+    )
+    assert not list(select.find_all(exp.Placeholder))
+
+
+def test_an_hour_of_too_many_objects_to_name_is_read_by_their_kinds_and_hours() -> None:
+    inputs = {f"processed/coinbase/trade/2026/11/23/02/{n:0100}.parquet": () for n in range(2_000)}
+    plan = HourPlan(event_hour="2026/11/23/02", start_us=us(HOUR), inputs=inputs)
+    statement = plan_unload(plan, generation="g1", bucket="lake", folder="s3://aside/x/")
+    assert len(statement.encode()) < NAMED_LIMIT_BYTES
+    assert "$path" not in statement
+    assert "lake_kind IN ('trade') AND lake_hour IN ('2026/11/23/02')" in statement
+
+
+def test_on_athena_an_hour_is_checked_in_its_own_partition_against_its_own_objects() -> None:
+    check = plan_check_of(OF_OBJECT, generation="g1", bucket="lake").sql("athena")
+    assert "FROM history WHERE event_hour = '2026/11/23/02'" in check
+    assert f"\"$path\" IN ('s3://lake/{INPUT}')" in check
+    assert "uncompacted" not in {t.name for t in sqlglot.parse_one(check, read="athena").find_all(exp.Table)}
+
+
+def test_objects_are_asked_for_their_hours_by_name() -> None:
+    near = plan_near_of([INPUT], bucket="lake").sql("athena", comments=False)
+    assert f"\"$path\" IN ('s3://lake/{INPUT}')" in near
+    assert "FROM processed WHERE" in near
+
+
+def test_a_check_names_what_is_wrong() -> None:
+    assert Check(delivered=5, trades=4, wrong=()) == read_check((5, 4, 4, 0, 0, 0))
+    assert (
+        "it has 4 rows for 3 trades",
+        "1 trades are missing",
+        "2 trades are not of it",
+        "3 rows are as no copy was delivered",
+    ) == read_check((5, 4, 3, 1, 2, 3)).wrong
 
 
 def test_the_view_of_what_is_not_compacted_begins_where_it_is_told() -> None:
@@ -37,9 +94,9 @@ def test_the_view_of_what_is_not_compacted_begins_where_it_is_told() -> None:
     assert "CREATE OR REPLACE VIEW uncompacted AS SELECT * FROM processed WHERE lake_hour >= '2026/11/23/02'" == sql
 
 
-def test_view_hour_and_code_mean_the_same_minute() -> None:
-    for path in (VIEWS / "ticks.sql", HISTORY / "hour.sql"):
-        assert {str(NEAR_US)} == set(re.findall(r"[+-] (\d{6,9})\b", path.read_text()))
+def test_view_and_history_mean_the_same_minute() -> None:
+    for path in (VIEWS / "ticks.sql", *(HISTORY / f"{name}.sql" for name in ("hour", "near", "verify"))):
+        assert {"60000000"} == set(re.findall(r"[+-] (\d{6,9})\b", path.read_text()))
 
 
 def test_the_view_judges_copies_as_an_hour_does() -> None:

@@ -10,33 +10,29 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow.parquet as pq
 import pytest
-import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlglot import exp
 
 from local.lake.compact import (
-    GRACE,
     CompactionBusy,
     CompactionWrong,
     LakeUnreadable,
     Step,
     compact_hour,
     hold_lake,
-    plan_compaction,
     survey_folder,
     sweep,
 )
 from local.lake.folder import LakeError, LakeMissing
-from sql.compaction import HourPlan, plan_insert
 from sql.glue import read_table
+from sql.history import GRACE, plan_compaction
 from tests.local.lake.trades import HOUR, LATER, SESSION, files, put, select, ticker, ticks, us
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from local.lake.compact import CompactionPlan
+    from sql.history import CompactionPlan
 
 FOREVER = 2**62
 
@@ -320,19 +316,6 @@ def test_a_lake_may_have_any_path(tmp_path: Path) -> None:
     put(root, "a", [ticker(1)])
     assert ["2026/11/23/02"] == compact(root)
     assert [(1,)] == select(root, "SELECT count(*) FROM ticks")
-
-
-def test_on_athena_the_insert_writes_what_compaction_writes_at_home(tmp_path: Path) -> None:
-    fill(tmp_path)
-    compact(tmp_path)
-    plan_of_hour = HourPlan(event_hour="2026/11/23/02", start_us=us(HOUR), inputs={})
-    insert = sqlglot.parse_one(plan_insert(plan_of_hour, generation="g1"), read="athena")
-    assert isinstance(insert.expression, exp.Query)
-    columns = ", ".join(column.name for column in read_table("history").columns if column.name != "generation")
-    order = "ORDER BY product_id, event_time_us, trade_id"
-    athena = f"SELECT {columns} FROM ({insert.expression.sql('athena')}) AS x {order}"
-    home = f"SELECT {columns} FROM history WHERE event_hour = '2026/11/23/02' {order}"
-    assert select(tmp_path, home) == select(tmp_path, athena)
 
 
 def test_nothing_else_of_a_trade_is_lost(tmp_path: Path) -> None:

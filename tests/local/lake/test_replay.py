@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from local.lake.compact import compact_hour, plan_compaction, survey_folder
+from local.lake.compact import compact_hour, survey_folder
 from local.lake.folder import LakeError
 from local.lake.replay import (
     RawObjectDamaged,
@@ -22,6 +22,7 @@ from local.lake.replay import (
     replay_hour,
 )
 from local.lake.verdict import judge_line
+from sql.history import plan_compaction
 from sql.hours import hour_start_us
 from tests.local.lake.trades import LATER, SESSION, files, put, select, ticker, ticks
 from transform_lambda.decode import decode_line
