@@ -44,8 +44,8 @@ DUCKDB_MACROS: Final = (
     # Microseconds stay integers all the way: from_unixtime would go through a double.
     "CREATE MACRO from_unixtime_nanos(ns) AS make_timestamptz(ns // 1000)",
     "CREATE MACRO from_iso8601_timestamp_nanos(instant) AS CAST(instant AS TIMESTAMPTZ)",
-    # Athena's from_utf8 never fails; neither does this one (bytes that are not UTF-8 come out as \\xNN, not as U+FFFD).
-    "CREATE MACRO from_utf8(bytes) AS coalesce(TRY(decode(bytes)), CAST(bytes AS VARCHAR))",
+    # Athena's from_utf8 never fails; neither does this one (bytes that are not UTF-8 come out as \\xNN, not as U+FFFD; line feeds stay).
+    r"CREATE MACRO from_utf8(bytes) AS coalesce(TRY(decode(bytes)), replace(CAST(bytes AS VARCHAR), '\x0A', chr(10)))",
     "CREATE MACRO digits_of(x) AS CAST(replace(CAST(abs(x) AS VARCHAR), '.', '') AS HUGEINT)",
     f"""
     CREATE MACRO decimal_of(digits) AS

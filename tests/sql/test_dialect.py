@@ -129,7 +129,7 @@ def test_rfc_3339_becomes_utc(connection: duckdb.DuckDBPyConnection, text: str) 
     assert "2026-11-23 02:30:19.123456" == str(answer(connection, sql))
 
 
-@pytest.mark.parametrize(("base64", "expected"), [("w7xiZXI=", "über"), ("gGE=", "\\x80a"), ("", "")])
+@pytest.mark.parametrize(("base64", "expected"), [("w7xiZXI=", "über"), ("gGE=", "\\x80a"), ("gApcbg==", "\\x80\n\\x5Cn"), ("", "")])
 def test_bytes_become_text_whatever_they_are(connection: duckdb.DuckDBPyConnection, base64: str, expected: str) -> None:
     assert expected == answer(connection, f"SELECT from_utf8(from_base64('{base64}'))")
 
