@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from sql.questions import Query
 
 FIGURES: Final = "figures"
-# Parameters that say what is audited; the others are thresholds.
-_SCOPE: Final = frozenset({"product", "from", "to"})
+SLO: Final = "slo"
+# Parameters that say what is audited, and when; the others are thresholds.
+SCOPE: Final = frozenset({"product", "from", "to", "now"})
 # A check's rows that a report names; all of them are counted.
 MOST_FINDINGS: Final = 1_000
 
@@ -43,7 +44,7 @@ class Check:
     @property
     def thresholds(self) -> dict[str, str]:
         """Each threshold's default, as it is written in the file."""
-        return {p.name: p.default for p in self.query.parameters if p.name not in _SCOPE}
+        return {p.name: p.default for p in self.query.parameters if p.name not in SCOPE}
 
 
 def load_checks() -> tuple[Check, ...]:
@@ -58,6 +59,11 @@ def load_checks() -> tuple[Check, ...]:
 def load_figures() -> tuple[Query, ...]:
     """The questions whose answers a report shows beside its findings, in the order of names."""
     return tuple(_read(FIGURES, path.stem) for path in sorted((AUDIT_QUERIES / FIGURES).glob("*.sql")))
+
+
+def load_slo() -> Query:
+    """The question of how many trade ids were to be expected each day, and how many are missing."""
+    return _read("", SLO)
 
 
 def _read(folder: str, name: str) -> Query:

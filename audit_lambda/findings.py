@@ -8,7 +8,7 @@ Refuses to know: SQL, engines, reports.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 # From harmless to worst. `notice`: worth knowing, nothing is wrong (a market that moved). `warning`: looks wrong, and nothing proves it.
 # `healed`: was a hole, is filled. `hole`: missing, and named, with its reason. `damage`: missing and not named, or not what was sent.
 Severity = Literal["notice", "warning", "healed", "hole", "damage"]
-Verdict = Literal["whole", "healed", "holes", "damaged"]
+# `unproven`: nothing worse than healed was found, and a check could not run.
+Verdict = Literal["whole", "healed", "unproven", "holes", "damaged"]
 Group = Literal["completeness", "conservation", "consistency", "integrity", "candles"]
 
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
@@ -65,11 +66,27 @@ def decode_findings(check: str, group: Group, rows: Sequence[Sequence[Any]]) -> 
     Shapes: each row has FINDING_COLUMNS, in their order.
     Raises: ValueError for a severity that is none: the check's SQL is wrong.
     """
-    findings = []
-    for severity, *rest in rows:
-        if severity not in SEVERITIES:
-            raise ValueError(
-                f"the check {group}/{check} gave the severity {severity!r}; it may be one of {', '.join(SEVERITIES)}"
-            )
-        findings.append(Finding(check, group, severity, *rest))
-    return findings
+    return [_decode(check, group, row) for row in rows]
+
+
+def _decode(check: str, group: Group, row: Sequence[Any]) -> Finding:
+    severity, product_id, session, *numbers, what = row
+    if severity not in SEVERITIES:
+        raise ValueError(
+            f"the check {group}/{check} gave the severity {severity!r}; it may be one of {', '.join(SEVERITIES)}"
+        )
+    # An engine may call a sum a decimal without places.
+    first_us, last_us, first_id, last_id, amount = (None if number is None else int(number) for number in numbers)
+    return Finding(
+        check=check,
+        group=group,
+        severity=cast("Severity", severity),
+        product_id=product_id,
+        session=session,
+        first_us=first_us,
+        last_us=last_us,
+        first_id=first_id,
+        last_id=last_id,
+        amount=amount or 0,
+        what=what,
+    )

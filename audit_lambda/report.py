@@ -27,8 +27,8 @@ class CheckResult:
     """
     One check: what it asked, with which thresholds, and what it found.
 
-    Shapes: `findings` are the worst and largest, at most MOST_FINDINGS; `found_count` counts all, `found_amount` sums all their amounts,
-    `by_severity` counts those in `findings`. `why` says why it was not run.
+    Shapes: `findings` are the worst and largest, at most MOST_FINDINGS; `found_count` counts all, `found_amount` sums all their amounts.
+    `why` says why it was not run.
     """
 
     name: str
@@ -43,12 +43,26 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SloDay:
+    """One UTC day (`2026-11-23`) of the objective; fields as in Slo."""
+
+    day: str
+    expected: int
+    missing: int
+    share: str | None
+    budget_used: str | None
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Slo:
     """
-    The objective and what is left of its budget.
+    The objective, a share of each UTC day's trade ids, and what its error budget (the rest) went to.
 
-    Units: `target` and `share` are fractions of trade ids, exact decimals as text (`0.9999`); `budget_used` 1 is all of it, None where there
-    was no trade id to expect.
+    Shapes: `days` in order, those with trade ids; `met` says whether every one of them met the target; without days nothing is known
+    and it is None, as is everything where the question could not be answered (`why` says so).
+    Units: `target` and `share` are fractions of trade ids, decimals as text (`0.9999`); `budget_used` 1 is all of it: of all days together, in
+    `days` of each. `share` is rounded down and `budget_used` up, in the twelfth place; `met` is exact. None where no trade id was to be expected.
     """
 
     target: str
@@ -56,16 +70,24 @@ class Slo:
     missing: int
     share: str | None
     budget_used: str | None
+    met: bool | None = None
+    days: tuple[SloDay, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The answer to one of infra/queries/audit/figures: cells are str, int, float, bool or None (decimals and times as text)."""
+    """
+    The answer to one of infra/queries/audit/figures: cells are str, int, float, bool or None (decimals and times as text).
+
+    `why` says why it has no answer, where the engine gave none.
+    """
 
     name: str
     question: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +143,5 @@ def decode_report(stored: Mapping[str, Any]) -> Report:
         Figure(**{**figure, "columns": tuple(figure["columns"]), "rows": tuple(map(tuple, figure["rows"]))})
         for figure in stored["figures"]
     )
-    return Report(**{**stored, "slo": Slo(**stored["slo"]), "checks": checks, "figures": figures})
+    slo = Slo(**{**stored["slo"], "days": tuple(SloDay(**day) for day in stored["slo"]["days"])})
+    return Report(**{**stored, "slo": slo, "checks": checks, "figures": figures})
