@@ -81,8 +81,14 @@ class Hole:
             trade_id=trade_id,
             price=trim_decimal(encode_decimal(max(1, price), self.places)),
             base_size=encode_decimal(units, 8),
-            event_time=encode_time(self.start_us + (self.end_us - self.start_us) * at // span),
+            event_time=encode_time(self.instant(trade_id)),
             taker_side="buy" if dice >> 63 else "sell",
+        )
+
+    def instant(self, trade_id: int) -> int:
+        """When a missing trade happened, in microseconds; later ids never happened earlier."""
+        return self.start_us + (self.end_us - self.start_us) * (trade_id - self.before_id) // (
+            self.after_id - self.before_id
         )
 
 
@@ -195,7 +201,7 @@ class TradeHistory:
                 yield hole.trade(missing)
 
     def between(self, start_us: int, end_us: int) -> Iterator[Trade]:
-        """The remembered trades (not those of holes) with start <= event time < end, oldest first."""
+        """Every trade the market had with start <= event time < end, oldest first: also what REST tells nobody one by one."""
 
         def instant(packed: bytes) -> int:
             return decode_time(unpack_trade(0, packed).event_time) or 0
@@ -203,7 +209,20 @@ class TradeHistory:
         at = bisect_left(self._packed, start_us, key=instant)
         end = bisect_right(self._packed, end_us - 1, key=instant)
         for nth in range(at, end):
+            yield from self._hole_between(nth, start_us, end_us)
             yield unpack_trade(self._ids[nth], self._packed[nth])
+        yield from self._hole_between(end, start_us, end_us)
+
+    def _hole_between(self, nth: int, start_us: int, end_us: int) -> Iterator[Trade]:
+        """The trades of the hole before the nth that was told, of these instants."""
+        hole = self._holes.get(self._ids[nth]) if nth < len(self._ids) else None
+        if hole is None:
+            return
+        missing = range(self._ids[nth - 1] + 1 if nth else hole.before_id + 1, self._ids[nth])
+        for at in range(
+            bisect_left(missing, start_us, key=hole.instant), bisect_left(missing, end_us, key=hole.instant)
+        ):
+            yield hole.trade(missing[at])
 
 
 def plan_held(first: int, last: int, hole_trades: HoleTrades, seed: int) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -154,7 +155,12 @@ def _count(query: Mapping[str, str], name: str, default: Any) -> Any:
 
 
 def _candles(listings: Listings, path: Mapping[str, str], query: Mapping[str, str], market_us: int) -> Answer:
-    """Buckets [time, low, high, open, close, volume], newest first; a bucket without trades is missing."""
+    """
+    Buckets [time, low, high, open, close, volume], newest first; a bucket without trades is missing.
+
+    Shapes: every bucket whose start lies in start..end, and the one that `start` lies in, is told whole, of all trades the market had (also
+    those that it told nobody). `end` included is a guess; no more than 300 are told.
+    """
     history = _listing(listings, path["id"]).history
     granularity = _count(query, "granularity", 60)
     if granularity not in GRANULARITIES:
@@ -167,16 +173,18 @@ def _candles(listings: Listings, path: Mapping[str, str], query: Mapping[str, st
             "granularity too small for the requested time range. "
             f"Count of aggregations requested exceeds {CANDLES_MAX}",
         )
-    buckets: dict[int, list[float]] = {}
-    for trade in history.between(start_us, end_us + 1):
+    bucket_us = granularity * SECOND_US
+    buckets: dict[int, list[Decimal]] = {}
+    for trade in history.between(start_us - start_us % bucket_us, end_us - end_us % bucket_us + bucket_us):
         instant_s = (decode_time(trade.event_time) or 0) // SECOND_US
-        _add_to_candle(buckets, instant_s - instant_s % granularity, float(trade.price), float(trade.base_size))
-    return _ok([[at, *candle[:4], round(candle[4], 8)] for at, candle in sorted(buckets.items(), reverse=True)])
+        _add_to_candle(buckets, instant_s - instant_s % granularity, Decimal(trade.price), Decimal(trade.base_size))
+    newest = sorted(buckets.items(), reverse=True)[:CANDLES_MAX]
+    # Coinbase's candles are JSON numbers: a double is exact in its first fifteen digits.
+    return _ok([[at, *map(float, candle)] for at, candle in newest])
 
 
-def _add_to_candle(buckets: dict[int, list[float]], at: int, price: float, base_size: float) -> None:
-    """Floats, because Coinbase's candles are JSON numbers."""
-    candle = buckets.setdefault(at, [price, price, price, price, 0.0])
+def _add_to_candle(buckets: dict[int, list[Decimal]], at: int, price: Decimal, base_size: Decimal) -> None:
+    candle = buckets.setdefault(at, [price, price, price, price, Decimal(0)])
     candle[0], candle[1], candle[3] = min(candle[0], price), max(candle[1], price), price
     candle[4] += base_size
 

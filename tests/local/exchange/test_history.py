@@ -113,3 +113,18 @@ def test_trades_between_two_instants_come_oldest_first() -> None:
     known = history(*range(1, 11))
     found = known.between(START_US + 3000, START_US + 6000)
     assert [3, 4, 5] == [one.trade_id for one in found]
+
+
+@pytest.mark.parametrize("hole_trades", ["all", "none"])
+def test_trades_between_two_instants_are_the_markets_own_also_where_rest_has_none(hole_trades: HoleTrades) -> None:
+    known = history(10, 20, 21, 40, hole_trades=hole_trades)
+    everything = list(known.between(0, 2**60))
+    assert list(range(10, 41)) == [trade.trade_id for trade in everything]
+    instants = [decode_time(trade.event_time) or 0 for trade in everything]
+    for start_us in range(instants[0], instants[-1] + 2, 700):
+        told = [trade.trade_id for trade in known.between(start_us, start_us + 2_900)]
+        assert [
+            trade.trade_id
+            for trade, at_us in zip(everything, instants, strict=True)
+            if start_us <= at_us < start_us + 2_900
+        ] == told

@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 from typing import Any
 
 import fastjsonschema
@@ -182,3 +183,15 @@ def test_a_spot_price_of_nothing_is_not_found(listings: dict[str, Listing]) -> N
 def test_a_failure_in_front_of_the_exchange_is_no_json() -> None:
     assert "text/html" == answer_failure(502).content_type
     assert {"message": "Public rate limit exceeded"} == json.loads(answer_failure(429).body)
+
+
+def test_a_candle_is_told_whole_whatever_part_of_it_was_asked_for_and_its_volume_is_exact() -> None:
+    known = {"BTC-USD": Listing("BTC-USD", TradeHistory(hole_trades="none"), ProductTruth())}
+    times = [(1, "17:13:59.999999"), (2, "17:14:00.000000"), (5, "17:14:59.999999"), (6, "17:15:00.000000")]
+    for trade_id, at in times:
+        known["BTC-USD"].note(ticker(trade_id, f"2025-11-24T{at}Z"))
+    asked = {"start": "2025-11-24T17:14:30Z", "end": "2025-11-24T17:14:40Z"}
+    [candle] = body(known, "/products/BTC-USD/candles", **asked)
+    of_the_hole = [known["BTC-USD"].history._holes[5].trade(missing) for missing in (3, 4)]
+    assert 1_764_004_440 == candle[0]
+    assert float(sum((Decimal(trade.base_size) for trade in of_the_hole), Decimal(1))) == candle[5]
