@@ -26,7 +26,8 @@ from sql.hours import HOUR_US, hour_start_us
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-INVENTORY_KEY: Final = "reports/coinbase/inventory.jsonl.gz"
+# Where the Glue table `objects` reads it.
+INVENTORY_KEY: Final = read_table("objects").prefix + "objects.jsonl.gz"
 # What a lake may not lose. Their keys name an hour.
 PREFIXES: Final = tuple(read_table(name).prefix for name in ("raw", "processed", "errors", "history", "compacted"))
 _HOUR: Final = re.compile(r"/(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$")

@@ -108,6 +108,8 @@ def _as_duckdb(node: exp.Expr) -> exp.Expr:
         return exp.Anonymous(this="make_timestamp", expressions=[_microseconds(node.expression.this)])
     if isinstance(node, exp.Decode) and node.text("charset").lower() == "utf-8":
         return exp.Anonymous(this="from_utf8", expressions=[node.this])
+    if isinstance(node, exp.Length) and isinstance(node.this, exp.Encode):
+        return exp.Anonymous(this="strlen", expressions=[node.this.this])  # bytes of UTF-8
     if is_instant_text(node):
         node.this.set("length", exp.Literal.number(26))
     return node

@@ -86,13 +86,14 @@ def read_table(name: str) -> GlueTable:
 def decode_table(table_input: dict[str, Any]) -> GlueTable:
     """A template's TableInput as columns, partitions and a pattern for keys."""
     parameters = table_input["Parameters"]
-    partitions = _columns(table_input["PartitionKeys"])
-    template = _BUCKET.sub("", parameters["storage.location.template"])
+    partitions = _columns(table_input.get("PartitionKeys", []))
+    prefix = _BUCKET.sub("", table_input["StorageDescriptor"]["Location"])
+    template = _BUCKET.sub("", parameters.get("storage.location.template", prefix))
     return GlueTable(
         name=table_input["Name"],
         columns=_columns(table_input["StorageDescriptor"]["Columns"]),
         partitions=partitions,
-        prefix=_BUCKET.sub("", table_input["StorageDescriptor"]["Location"]),
+        prefix=prefix,
         key_pattern=_key_pattern(template, parameters),
         parameters=parameters,
     )

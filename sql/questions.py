@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ParameterType = Literal["text", "instant", "duration", "count", "number"]
 Value = str | int | Decimal | None
 
-_DECLARATION: Final = re.compile(r"^-- :([a-z_]+) (\w+), default (.+?)( \(reads every hour\))?$")
+_DECLARATION: Final = re.compile(r"^-- :([a-z][a-z0-9_]*) (\w+), default (.+?)( \(reads every hour\))?$")
 _US: Final = timedelta(microseconds=1)
 _UNITS_US: Final = {
     "ms": 1_000,

@@ -52,11 +52,19 @@ def run_query(lake: Lake, query: Query, values: Mapping[str, str]) -> Result:
     """
     planned = plan_query(query, values)
     try:
-        if "errors" in table_names(planned):
-            lake.judge_errors()
+        _prepare(lake, planned)
         return Result(table=lake.connection.sql(to_duckdb(planned)).to_arrow_table())
     except duckdb.Error as error:
         raise QueryFailed(query=query, why=complaint(error)) from error
+
+
+def _prepare(lake: Lake, planned: exp.Query) -> None:
+    """Fill the tables that are only filled when somebody asks for them."""
+    names = table_names(planned)
+    if "errors" in names:
+        lake.judge_errors()
+    if "objects" in names:
+        lake.list_objects()
 
 
 class LakeEngine:
@@ -74,8 +82,7 @@ class LakeEngine:
         Raises: EngineFailed.
         """
         try:
-            if "errors" in table_names(question):
-                self._lake.judge_errors()
+            _prepare(self._lake, question)
             relation = self._lake.connection.sql(to_duckdb(question))
             types = tuple(athena_type(str(column)) for column in relation.types)
             return Answer(columns=tuple(relation.columns), types=types, rows=relation.fetchall())

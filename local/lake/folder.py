@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from local.lake.history import survey_lake
 from local.lake.live import RecordDamaged
-from local.lake.objects import plan_table_scan, plan_text_scan
+from local.lake.objects import find_objects, plan_empty, plan_table_scan, plan_text_scan
 from local.lake.verdict import judge_envelope
 from sql.dialect import DUCKDB_MACROS, complaint, identifier, literal, to_duckdb, without_wildcards
 from sql.glue import read_table
@@ -113,6 +113,24 @@ class Lake:
         judged = lines.set_column(lines.column_names.index("verdict"), "verdict", verdicts)
         self.connection.register("judged_errors", judged)
         self.connection.execute("CREATE OR REPLACE VIEW errors AS SELECT * FROM judged_errors")
+
+    def list_objects(self) -> None:
+        """Fill the table `objects` with what lies in the folder now; on Athena it is what the last audit listed."""
+        tables = (read_table(name) for name in ("raw", "processed", "errors", "history", "compacted"))
+        root = self.path.resolve()
+        found = [
+            path for table in tables for path in find_objects(root, prefix=table.prefix, pattern=table.key_pattern)
+        ]
+        listed = pa.table(
+            {
+                "key": [path.relative_to(root).as_posix() for path in found],
+                "size_bytes": [path.stat().st_size for path in found],
+            }
+        )
+        self.connection.register("listed_objects", listed)
+        self.connection.execute(
+            "CREATE OR REPLACE VIEW objects AS SELECT key, size_bytes, '' AS tag, '' AS sha256 FROM listed_objects"
+        )
 
 
 def claim_lake(path: Path, content: Content, *, now: datetime) -> None:
@@ -207,6 +225,7 @@ def _define_tables(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
     connection.execute(f"CREATE VIEW processed AS {scan}")
     for name in ("errors", "raw"):
         connection.execute(f"CREATE VIEW {name} AS {plan_text_scan(read_table(name), root)}")
+    connection.execute(f"CREATE VIEW objects AS {plan_empty(read_table('objects').columns)}")
     for statement in _view_statements():
         connection.execute(statement)
     lock(connection, root)

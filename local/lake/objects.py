@@ -46,7 +46,7 @@ def find_objects(root: Path, *, prefix: str, pattern: str) -> list[Path]:
 def plan_table_scan(table: GlueTable, root: Path, files: Sequence[Path]) -> str:
     """A SELECT of a Glue table's columns and partitions over these Parquet objects of it."""
     if not files:
-        return _plan_empty((*table.columns, *table.partitions))
+        return plan_empty((*table.columns, *table.partitions))
     columns = [f"CAST({identifier(c.name)} AS {DUCKDB_TYPES[c.type]}) AS {identifier(c.name)}" for c in table.columns]
     columns += _plan_cuts(root, table.key_pattern, [c.name for c in table.partitions])
     return f"SELECT {', '.join(columns)} FROM {plan_files(files)}"  # noqa: S608  # all quoted
@@ -64,10 +64,11 @@ def plan_text_scan(table: GlueTable, root: Path) -> str:
     plain = sorted(set(files) - set(zipped))
     scans = [_plan_lines(table, root, plain, "none")] if plain else []
     scans += [_plan_lines(table, root, zipped, "gzip")] if zipped else []
-    return " UNION ALL ".join(scans) or _plan_empty((*table.columns, *table.partitions))
+    return " UNION ALL ".join(scans) or plan_empty((*table.columns, *table.partitions))
 
 
-def _plan_empty(columns: Sequence[Column]) -> str:
+def plan_empty(columns: Sequence[Column]) -> str:
+    """A SELECT of these columns and no row."""
     nothing = [f"CAST(NULL AS {DUCKDB_TYPES[c.type]}) AS {identifier(c.name)}" for c in columns]
     return f"SELECT {', '.join(nothing)} WHERE false"
 

@@ -217,5 +217,5 @@ def test_an_inventory_comes_back_as_it_was_kept() -> None:
     ],
 )
 def test_an_inventory_that_cannot_be_read_is_a_sentence(stored: bytes) -> None:
-    with pytest.raises(InventoryDamaged, match=r"inventory\.jsonl\.gz cannot be read .* Restore it"):
+    with pytest.raises(InventoryDamaged, match=r"inventory/objects\.jsonl\.gz cannot be read .* Restore it"):
         decode_inventory(stored)

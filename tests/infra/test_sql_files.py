@@ -16,6 +16,7 @@ from local.lake.answers import run_query
 from local.lake.folder import open_lake
 from sql.dialect import is_exact_quotient, is_instant
 from sql.glue import read_table
+from sql.prices import load_prices
 from sql.questions import decode_value, list_queries, load_query, plan_query, query_from_sql
 from sql.views import load_views
 
@@ -29,6 +30,9 @@ PARAMETER_TYPES = {
     "to_us": "instant",
     "interval_us": "duration",
     "top": "count",
+    "linger_us": "duration",
+    # The price list's names.
+    **dict.fromkeys(load_prices()["prices"], "number"),
 }
 
 
@@ -124,14 +128,14 @@ def test_a_query_with_its_values_is_athena_sql_without_placeholders_or_views(nam
     again = sqlglot.parse_one(planned.sql("athena"), read="athena")
     assert not list(again.find_all(exp.Placeholder))
     names = {table.name for table in again.find_all(exp.Table)} - {cte.alias for cte in again.find_all(exp.CTE)}
-    assert names - {""} <= {"processed", "uncompacted", "history", "compacted", "errors"}
+    assert names - {""} <= {"processed", "uncompacted", "history", "compacted", "errors", "raw", "objects"}
 
 
 @pytest.mark.parametrize("question", [*list_queries(), *(f"SELECT * FROM {view}" for view in load_views())])
 def test_every_column_is_one_that_its_table_has_and_no_other_could_be_meant(question: str) -> None:
     """DuckDB would take an alias in WHERE, GROUP BY or beside it in SELECT; Athena does not, and neither does this check."""
     schema: dict[str, object] = {}
-    for name in ("processed", "errors", "raw", "history", "compacted"):
+    for name in ("processed", "errors", "raw", "history", "compacted", "objects"):
         table = read_table(name)
         schema[name] = {column.name: column.type for column in (*table.columns, *table.partitions)}
     schema["uncompacted"] = schema["processed"]
