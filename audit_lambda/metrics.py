@@ -49,7 +49,7 @@ def found(report: Report, severity: Severity, *, groups: frozenset[str] | None =
 _IDS: Final = frozenset({"completeness", "conservation"})
 METRICS: Final = (
     Metric("Audits", "Count", "audits that ran to their end; none for long is an alarm of its own", lambda _: 1),
-    Metric("AuditVerdict", "None", "0 whole, 1 healed, 2 holes, 3 damaged", lambda report: VERDICTS.index(report.verdict)),
+    Metric("AuditVerdict", "None", "0 whole, 1 healed, 2 unproven, 3 holes, 4 damaged", lambda report: VERDICTS.index(report.verdict)),
     Metric("AuditMissingUnnamed", "Count", "ids and lines that are neither in the lake nor in a gap or refusal that names them",
            lambda report: found(report, "damage", groups=_IDS)),
     Metric("AuditMissingNamed", "Count", "ids and lines that are missing and named, with a reason",

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 MOST_SHOWN: Final = 10
 SUBJECT_LIMIT_CHARS: Final = 100
 TEXT_LIMIT_CHARS: Final = 300
-LEVELS: Final[Mapping[Verdict, int]] = {"whole": 0, "healed": 0, "holes": 1, "damaged": 2}
+LEVELS: Final[Mapping[Verdict, int]] = {"whole": 0, "healed": 0, "unproven": 1, "holes": 2, "damaged": 3}
 # What each verdict means, for somebody who reads it on a phone.
 IN_WORDS: Final[Mapping[Verdict, str]] = {
     "whole": "Nothing is missing.",
     "healed": "Nothing is missing; what was, has been filled in.",
+    "unproven": "Nothing was found missing, and not everything could be asked.",
     "holes": "Something is missing, and each hole is named with its reason.",
     "damaged": "Something is missing without a name, or is not what was sent.",
 }
@@ -56,7 +57,8 @@ def decide_notice(report: Report, kind: Kind, *, before: Report | None, page: st
     level, level_before = LEVELS[report.verdict], LEVELS[before.verdict] if before is not None else 0
     if level == level_before:
         return None
-    change = "worse" if level > level_before else "better again"
+    # Not to know is no recovery.
+    change = "not known" if report.verdict == "unproven" else "worse" if level > level_before else "better again"
     subject = f"ticklake {_clean(report.lake)}: {report.verdict} ({kind} audit, {change})"
     return Notice(subject=_ascii(subject)[:SUBJECT_LIMIT_CHARS], message="\n".join(_lines(report, kind, before, page)))
 

@@ -56,7 +56,7 @@ def decode_event(event: Mapping[str, Any], *, now_us: int) -> Span:
     """
     An event's span.
 
-    Clock: an event that says no `at` means now.
+    Clock: an event that says no `at` means now; a schedule's hours have to be over.
     Raises: EventRefused.
     """
     if "span" not in event:
@@ -71,6 +71,8 @@ def decode_event(event: Mapping[str, Any], *, now_us: int) -> Span:
     to_us = at_us - at_us % _STEP_US[kind]
     if to_us < LENGTH_US[kind]:
         raise EventRefused(why=f"no lake reaches back before {event['at']}")
+    if to_us > now_us:
+        raise EventRefused(why=f"{event['at']} has not come yet")
     return Span(cast("Kind", kind), to_us - LENGTH_US[kind], to_us)
 
 

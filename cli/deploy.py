@@ -18,6 +18,7 @@ from infra import ROOT
 from infra.cloudformation import CloudFormation
 from infra.errors import DeployError
 from infra.package import build_package, target_of
+from infra.recipes import RECIPES
 from infra.stacks import STACKS
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def command(
     yes: bool,
 ) -> None:
     """
-    Put the stacks into the account: storage (kept for ever), pipeline, and the producer if there is an image for it.
+    Put the stacks into the account: storage (kept for ever), pipeline, upkeep (audit and compaction), and the producer if there is an image for it.
 
     \b
     ticklake deploy --plan
@@ -91,7 +92,9 @@ def make_deployment(prefix: str, region: str | None, templates: Path = ROOT, pol
         cloudformation=stacks,
         s3=session.client("s3"),
         say=click.echo,
-        build=lambda runtime, architecture: build_package(target_of(runtime=runtime, architecture=architecture)),
+        build=lambda name, runtime, architecture: build_package(
+            RECIPES[name], target_of(runtime=runtime, architecture=architecture)
+        ),
     )
 
 

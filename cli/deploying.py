@@ -1,5 +1,5 @@
 """
-Templates, package, buckets and CloudFormation in one place: what `ticklake deploy`, `status` and `destroy` do, stack by stack.
+Templates, packages, buckets and CloudFormation in one place: what `ticklake deploy`, `status` and `destroy` do, stack by stack.
 
 Laws: a plan changes nothing that lasts; a change is shown before it is made; the same command again changes nothing; what holds data is never
 removed. Says what it does through `say`.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -19,6 +20,7 @@ from infra.cloudformation import UNUSABLE, calling
 from infra.errors import AwsRefused
 from infra.package import describe
 from infra.stacks import (
+    CODE,
     DATA_POLICY,
     FLOWS,
     STACKS,
@@ -32,12 +34,19 @@ from infra.stacks import (
 from local.firehose.intrinsics import parse_template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from infra.cloudformation import ChangeSet, CloudFormation
     from infra.package import Package
     from infra.stacks import StackState
+
+
+@lru_cache(maxsize=8)
+def _parse(text: str, template: str) -> Mapping[str, Any]:
+    """A template, parsed once: that takes half a second for all of them."""
+    return parse_template(text, template=template)
+
 
 HOLD_DATA: Final = ("storage", "producer")
 
@@ -62,7 +71,7 @@ class Deployment:
     cloudformation: CloudFormation
     s3: Any
     say: Callable[[str], None]
-    build: Callable[[str, str], Package]  # the transform's package for a runtime and an architecture
+    build: Callable[[str, str, str], Package]  # a function's package, by its name, for a runtime and an architecture
 
     def name(self, stack: str) -> str:
         """The stack's name."""
@@ -74,7 +83,7 @@ class Deployment:
 
     def tree(self, stack: str) -> Mapping[str, Any]:
         """The same, parsed."""
-        return parse_template(self.text(stack), template=f"{stack}.yaml")
+        return _parse(self.text(stack), f"{stack}.yaml")
 
     def states(self) -> dict[str, StackState]:
         """The stacks that exist."""
@@ -95,11 +104,10 @@ class Deployment:
         declared = {stack: dict(self.tree(stack).get("Parameters") or {}) for stack in STACKS}
         check_unknown(given, declared)
         states = self.states()
-        package = self._build()
+        packages = self._build()
         for stack in self._wanted(given, states):
-            values = dict(given)
-            if stack == "pipeline":
-                values["TransformCodeKey"] = package.key
+            code = packages.get(stack, {})
+            values = dict(given) | {parameter: package.key for parameter, package in code.items()}
             lacking = {source for source, _ in FLOWS[stack].values()} - set(states)
             if plan and (lacking or stack not in states):
                 self._show_creation(stack)
@@ -118,7 +126,7 @@ class Deployment:
             if stack == "pipeline":
                 check_freshness(parameters, declared[stack])
             state = self._change(
-                stack, parameters, plan=plan, agree=agree, change_set=change_set, package=package, states=states
+                stack, parameters, plan=plan, agree=agree, change_set=change_set, code=code.values(), states=states
             )
             if state is None:
                 break
@@ -129,10 +137,16 @@ class Deployment:
         """The producer stack only if somebody has an image for it."""
         return tuple(stack for stack in STACKS if stack != "producer" or "ImageUri" in given or stack in states)
 
-    def _build(self) -> Package:
-        function = self.tree("pipeline")["Resources"]["Transform"]["Properties"]
-        package = self.build(function["Runtime"], function["Architectures"][0])
-        self.say(f"package: {describe(package)}")
+    def _build(self) -> dict[str, dict[str, Package]]:
+        """For each stack with functions: the parameter that names a function's code, and its package."""
+        return {
+            stack: {name: self._build_one(stack, each) for name, each in code.items()} for stack, code in CODE.items()
+        }
+
+    def _build_one(self, stack: str, resource: str) -> Package:
+        function = self.tree(stack)["Resources"][resource]["Properties"]
+        package = self.build(resource.lower(), function["Runtime"], function["Architectures"][0])
+        self.say(f"package {describe(package)}")
         return package
 
     def _show_creation(self, stack: str) -> None:
@@ -151,7 +165,7 @@ class Deployment:
         plan: bool,
         agree: Callable[[str], bool],
         change_set: str,
-        package: Package,
+        code: Iterable[Package],
         states: Mapping[str, StackState],
     ) -> StackState | None:
         """One stack's change: shown, agreed to, made. None if somebody said no."""
@@ -176,7 +190,7 @@ class Deployment:
             self.cloudformation.discard(proposal)
             state = states[stack]
         else:
-            if stack == "pipeline":
+            for package in code:
                 self._upload(states["storage"].outputs["WorkBucketName"], package)
             state = self.cloudformation.execute(proposal)
         if stack in HOLD_DATA and not plan:  # also of a stack that was made without this program
@@ -207,14 +221,15 @@ class Deployment:
 
     def destroy(self, *, wait: Callable[[float], None] | None) -> dict[str, StackState]:
         """
-        Remove the producer, then the pipeline; what holds data stays. Returns the stacks that stay.
+        Remove the producer, the upkeep, then the pipeline; what holds data stays. Returns the stacks that stay.
 
-        Between the two `wait` is given the seconds that the stream needs to deliver what it has buffered; None discards that.
+        Before the last `wait` is given the seconds that the stream needs to deliver what it has buffered; None discards that.
         Raises: DeployError.
         """
         states = self.states()
-        if "producer" in states:
-            self.cloudformation.remove(self.name("producer"))
+        for stack in ("producer", "upkeep"):
+            if stack in states:
+                self.cloudformation.remove(self.name(stack))
         if "pipeline" in states:
             seconds = drained_after_s(states["pipeline"].parameters)
             if wait is not None:

@@ -1,5 +1,5 @@
 """
-`ticklake destroy`: the producer and the pipeline go, what holds data stays, and it is said where.
+`ticklake destroy`: the producer, the upkeep and the pipeline go, what holds data stays, and it is said where.
 
 Laws: thin; no data is removed; what the stream has buffered is delivered first, unless it is told not to wait.
 Refuses to know: how stacks are removed.
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(prefix: str, region: str | None, *, now: bool, yes: bool) -> None:
     """
-    Remove the producer's and the pipeline's stack. The storage stack stays, with the lake, its key and its logs.
+    Remove the producer's, the upkeep's and the pipeline's stack. The storage stack stays, with the lake, its key and its logs.
 
     Producers that run elsewhere have to be stopped first; their journals keep what they cannot deliver.
     """
     try:
         deployment = make_deployment(prefix, region)
         before = deployment.states()
-        going = [before[stack].name for stack in ("producer", "pipeline") if stack in before]
+        going = [before[stack].name for stack in ("producer", "upkeep", "pipeline") if stack in before]
         if not going:
             click.echo("There is nothing to remove.")
         elif not (yes or click.confirm(f"Remove {' and '.join(going)}?")):

@@ -16,6 +16,7 @@ from cli.deploy import describe_outputs, make_deployment, next_command
 from cli.deploying import connect
 from infra.cloudformation import calling
 from infra.errors import DeployError
+from infra.stacks import WATCHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,17 +31,17 @@ def command(prefix: str, region: str | None) -> None:
     """Show the stacks, their outputs, and the alarms that are up."""
     try:
         states = make_deployment(prefix, region).states()
-        alarms = (
-            read_alarms(connect(region).client("cloudwatch"), f"{prefix}-pipeline-") if "pipeline" in states else []
-        )
+        watched = [f"{states[stack].name}-" for stack in WATCHED if stack in states]
+        client = connect(region).client("cloudwatch")
+        alarms = {start: read_alarms(client, start) for start in watched}
     except DeployError as failed:
         raise click.ClickException(str(failed)) from failed
     if not states:
         click.echo(f"There is no stack named {prefix}-…")
-    for line in [*describe_outputs(states), "", *describe_alarms(alarms, f"{prefix}-pipeline-")]:
+    for line in [*describe_outputs(states), "", *describe_alarms(alarms)]:
         click.echo(line)
     click.echo(f"\nNext: {next_command(prefix, states)}")
-    sys.exit(0 if is_well(states, alarms) else 1)
+    sys.exit(0 if is_well(states, [alarm for each in alarms.values() for alarm in each]) else 1)
 
 
 def read_alarms(client: Any, prefix: str) -> list[Mapping[str, str]]:
@@ -50,14 +51,15 @@ def read_alarms(client: Any, prefix: str) -> list[Mapping[str, str]]:
         return [alarm for page in pages for alarm in page["MetricAlarms"]]
 
 
-def describe_alarms(alarms: list[Mapping[str, str]], prefix: str) -> Iterator[str]:
-    """How many alarms there are, and each that is not quiet."""
-    up = [alarm for alarm in alarms if alarm["StateValue"] == "ALARM"]
-    waiting = sum(alarm["StateValue"] == "INSUFFICIENT_DATA" for alarm in alarms)
-    yield f"alarms: {len(alarms)}, {len(up)} up, {waiting} without data so far"
-    for alarm in up:
-        name = alarm["AlarmName"].removeprefix(prefix)
-        yield f"  {name}: {alarm['StateReason']}  (docs/operations.md#{name})"
+def describe_alarms(alarms: Mapping[str, list[Mapping[str, str]]]) -> Iterator[str]:
+    """How many alarms there are, and each that is not quiet. Shapes: by what their names begin with."""
+    states = [alarm["StateValue"] for each in alarms.values() for alarm in each]
+    yield f"alarms: {len(states)}, {states.count('ALARM')} up, {states.count('INSUFFICIENT_DATA')} without data so far"
+    for start, each in alarms.items():
+        for alarm in each:
+            if alarm["StateValue"] == "ALARM":
+                name = alarm["AlarmName"].removeprefix(start)
+                yield f"  {name}: {alarm['StateReason']}  (docs/operations.md#{name})"
 
 
 def is_well(states: Mapping[str, StackState], alarms: list[Mapping[str, str]]) -> bool:

@@ -13,11 +13,11 @@ class DeployError(Exception):
 
 
 class PackageFailed(DeployError):  # noqa: N818 - the house names errors by what happened
-    """The transform's package could not be built."""
+    """A function's package could not be built."""
 
     def __init__(self, *, problem: str, advice: str) -> None:
         self.problem = problem
-        super().__init__(f"The transform's package was not built: {problem} {advice}")
+        super().__init__(f"A function's package was not built: {problem} {advice}")
 
 
 class StackFailed(DeployError):  # noqa: N818

@@ -1,12 +1,14 @@
 """
-The transform's Lambda package: our own modules, the contract's schemas and the pinned wheels, the same bytes for the same input.
+A function's Lambda package: our own modules, the files they read and the pinned wheels, the same bytes for the same input.
 
-    python -m infra.package OUT [--here]        # --here: for this machine's Python, for `ticklake firehose --lambda-zip OUT`
+    python -m infra.package OUT                 # the transform's
+    python -m infra.package OUT --for audit     # or compact
+    python -m infra.package OUT --here          # for this machine's Python, for `ticklake firehose --lambda-zip OUT`
 
 Laws: versions and hashes are requirements/run.lock's; entries are sorted, dated 1980, readable by all, and stored, not deflated (the
-bytes of deflate depend on the zlib at hand; what is stored is under a mebibyte). No .pyc goes in: it would serve one minor version of
-Python, differ between builders, and save a start some 25 ms (measured on Python 3.13).
-Refuses to know: AWS, and which runtime the template names (the caller says).
+bytes of deflate depend on the zlib at hand; what is stored is a mebibyte, or five). No .pyc goes in: it would serve one minor version of
+Python, differ between builders, and save the transform's start some 25 ms (measured on Python 3.13).
+Refuses to know: AWS, what belongs into a package (recipes.py), and which runtime the template names (the caller says).
 Source: AWS Lambda, "Working with .zip file archives for Python Lambda functions".
 """
 
@@ -26,17 +28,15 @@ from typing import TYPE_CHECKING, Final
 
 from infra import ROOT
 from infra.errors import PackageFailed
+from infra.recipes import RECIPES, TRANSFORM, own_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from infra.recipes import Recipe
+
 HOUSE: Final = ROOT.parent
 LOCK: Final = HOUSE / "requirements" / "run.lock"
-LIBRARIES: Final = (
-    "fastjsonschema",
-    "orjson",
-    "pybase64",
-)  # what the transform imports beyond the standard library (a test looks)
 UNZIPPED_LIMIT_BYTES: Final = 250 * 1024 * 1024  # Lambda quotas
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the oldest date a zip can say
 _PLATFORM: Final = {"arm64": "manylinux2014_aarch64", "x86_64": "manylinux2014_x86_64"}
@@ -53,8 +53,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A built package. Shapes: `libraries` are name==version."""
+    """A built package, of the function `name`. Shapes: `libraries` are name==version."""
 
+    name: str
     content: bytes
     sha256: str
     unzipped_bytes: int
@@ -63,7 +64,7 @@ class Package:
     @property
     def key(self) -> str:
         """Where it goes: new content is a new key, so that a changed key is a changed function."""
-        return f"code/transform-{self.sha256[:32]}.zip"
+        return f"code/{self.name}-{self.sha256[:32]}.zip"
 
 
 def target_of(*, runtime: str, architecture: str) -> Target:
@@ -76,21 +77,22 @@ def here() -> Target:
     return Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platform=None)
 
 
-def build_package(target: Target, *, lock: Path = LOCK) -> Package:
+def build_package(recipe: Recipe, target: Target, *, lock: Path = LOCK) -> Package:
     """
-    The package for a target; fetches the wheels that the lock pins.
+    A function's package for a target; fetches the wheels that the lock pins.
 
     Raises: PackageFailed.
     """
     if not lock.is_file():
         raise PackageFailed(problem=f"{lock} is not there.", advice="Run this from a checkout, where requirements/ is.")
-    wanted = select_pins(lock.read_text(encoding="utf-8"), LIBRARIES)
     with tempfile.TemporaryDirectory(prefix="ticklake-wheels-") as folder:
+        wanted = select_pins(lock.read_text(encoding="utf-8"), recipe.libraries)
         _fetch_wheels(wanted, target, Path(folder))
         files = {name: body for wheel in sorted(Path(folder).glob("*.whl")) for name, body in _of_wheel(wheel).items()}
-    files |= own_files(HOUSE)
+    files |= own_files(recipe, HOUSE)
     content = pack(files)
     return Package(
+        name=recipe.name,
         content=content,
         sha256=hashlib.sha256(content).hexdigest(),
         unzipped_bytes=sum(map(len, files.values())),
@@ -110,19 +112,6 @@ def select_pins(lock: str, names: Sequence[str]) -> list[str]:
     if missing:
         raise PackageFailed(problem=f"the lock does not pin {', '.join(missing)}.", advice="Run make lock.")
     return [found[name] for name in names]
-
-
-def own_files(house: Path) -> dict[str, bytes]:
-    """Our part of the package: the transform, and the contract without its examples. Shapes: name in the archive -> content."""
-    own = [
-        *(house / "transform_lambda").glob("*.py"),
-        *(house / "contract").glob("*.py"),
-        *(house / "contract").glob("*.json"),
-        *(house / "contract" / "frames").glob("*.json"),
-        *(house / "contract" / "testimony").glob("*.json"),
-        house / "LICENSE",
-    ]
-    return {path.relative_to(house).as_posix(): path.read_bytes() for path in own}
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -168,23 +157,23 @@ def _fetch_wheels(wanted: Sequence[str], target: Target, folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build the package into a file and say what it is."""
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.package", description="Build the transform's Lambda package."
-    )
+    parser = argparse.ArgumentParser(prog="python -m infra.package", description="Build a function's Lambda package.")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--for", dest="name", default=TRANSFORM.name, choices=sorted(RECIPES))
     parser.add_argument("--here", action="store_true", help="for this machine's Python, to be run at home")
     parser.add_argument("--runtime", default="python3.13")
     parser.add_argument("--architecture", default="arm64", choices=sorted(_PLATFORM))
     given = parser.parse_args(arguments)
-    package = build_package(here() if given.here else target_of(runtime=given.runtime, architecture=given.architecture))
+    target = here() if given.here else target_of(runtime=given.runtime, architecture=given.architecture)
+    package = build_package(RECIPES[given.name], target)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_bytes(package.content)
     sys.stdout.write(f"{given.out}: {describe(package)}\n")
 
 
 def describe(package: Package) -> str:
-    """A package in one line: size, libraries, hash."""
-    return f"{len(package.content):,} bytes, {', '.join(package.libraries)}, sha256 {package.sha256}"
+    """A package in one line: whose, size, libraries, hash."""
+    return f"{package.name}: {len(package.content):,} bytes, {', '.join(package.libraries)}, sha256 {package.sha256}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from infra.errors import ParameterMissing, ParameterRefused
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-STACKS: Final = ("storage", "pipeline", "producer")
+STACKS: Final = ("storage", "pipeline", "upkeep", "producer")
 # For each stack: its parameter -> the stack and the output that it comes from.
 FLOWS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "storage": {},
@@ -28,12 +28,29 @@ FLOWS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "CodeBucketName": ("storage", "WorkBucketName"),
         "ResultsBucketName": ("storage", "WorkBucketName"),
     },
+    "upkeep": {
+        "LakeBucketName": ("storage", "LakeBucketName"),
+        "LakeKeyArn": ("storage", "LakeKeyArn"),
+        "CodeBucketName": ("storage", "WorkBucketName"),
+        "ResultsBucketName": ("storage", "WorkBucketName"),
+        "DatabaseName": ("pipeline", "DatabaseName"),
+        "WorkgroupName": ("pipeline", "WorkgroupName"),
+        "TopicArn": ("pipeline", "TopicArn"),
+    },
     "producer": {
         "StreamName": ("pipeline", "StreamName"),
         "StreamArn": ("pipeline", "StreamArn"),
         "LakeKeyArn": ("storage", "LakeKeyArn"),
     },
 }
+# For each stack with functions: the parameter that says where a function's code is -> the function's resource; infra/recipes.py knows its
+# package by that name in small letters.
+CODE: Final[Mapping[str, Mapping[str, str]]] = {
+    "pipeline": {"TransformCodeKey": "Transform"},
+    "upkeep": {"AuditCodeKey": "Audit", "CompactCodeKey": "Compact"},
+}
+# What raises alarms: they are named after their stack.
+WATCHED: Final = ("pipeline", "upkeep")
 # No update of a stack may take away or replace what holds data; whoever means it changes this policy first.
 DATA_POLICY: Final = json.dumps(
     {

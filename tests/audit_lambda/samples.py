@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_lambda.findings import Finding
 from audit_lambda.report import CheckResult, Report, Slo
 from audit_lambda.spans import decode_event
+from sql.hours import hour_start_us
 
 if TYPE_CHECKING:
     from audit_lambda.findings import Severity
 
-HOURLY: Final = decode_event({"span": "hourly", "at": "2026-11-23T05:35:00Z"}, now_us=0)
-DAILY: Final = decode_event({"span": "daily", "at": "2026-11-23T01:50:00Z"}, now_us=0)
-ASKED: Final = decode_event({"from": "2026-11-20", "to": "2026-11-20T12:00:00.5"}, now_us=0)
+NOW_US: Final = hour_start_us("2026/11/23/06")
+HOURLY: Final = decode_event({"span": "hourly", "at": "2026-11-23T05:35:00Z"}, now_us=NOW_US)
+DAILY: Final = decode_event({"span": "daily", "at": "2026-11-23T01:50:00Z"}, now_us=NOW_US)
+ASKED: Final = decode_event({"from": "2026-11-20", "to": "2026-11-20T12:00:00.5"}, now_us=NOW_US)
 
 
 def finding(severity: Severity, amount: int, **changes: Any) -> Finding:

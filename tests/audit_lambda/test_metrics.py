@@ -52,7 +52,9 @@ def test_what_is_missing_is_told_by_whether_it_is_named() -> None:
     )
 
 
-@pytest.mark.parametrize(("verdict", "number"), [("whole", 0), ("healed", 1), ("holes", 2), ("damaged", 3)])
+@pytest.mark.parametrize(
+    ("verdict", "number"), [("whole", 0), ("healed", 1), ("unproven", 2), ("holes", 3), ("damaged", 4)]
+)
 def test_a_verdict_is_told_as_its_place_among_them(verdict: str, number: int) -> None:
     assert number == told(verdict=verdict)["AuditVerdict"]
 

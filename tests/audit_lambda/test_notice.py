@@ -40,6 +40,10 @@ def said(now: Any, before: Any = None) -> Notice:
         ("damaged", "holes", "better again"),
         ("holes", "healed", "better again"),
         ("damaged", "whole", "better again"),
+        ("whole", "unproven", "not known"),
+        ("damaged", "unproven", "not known"),
+        ("unproven", "whole", "better again"),
+        ("unproven", "damaged", "worse"),
     ],
 )
 def test_a_change_for_the_worse_or_the_better_is_told_and_nothing_else(before: Any, now: Any, change: str) -> None:

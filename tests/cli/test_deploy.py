@@ -10,6 +10,7 @@ other means: on the templates themselves (tests/infra) and on CloudFormation in 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -26,7 +27,8 @@ from cli.deploy import decode_settings, describe_outputs, next_command
 from cli.main import main
 from infra import ROOT
 from infra.errors import PackageFailed
-from infra.package import build_package, here
+from infra.package import build_package, target_of
+from infra.recipes import TRANSFORM
 from infra.stacks import StackState
 from tests.infra.templates import tree_of
 
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CARRIED = {"AWS::Lambda::Function", "AWS::IAM::Role", "AWS::Logs::LogGroup", "AWS::SNS::Topic"}
+CARRIED = {"AWS::Lambda::Function", "AWS::IAM::Role", "AWS::Logs::LogGroup", "AWS::SNS::Topic", "AWS::SQS::Queue"}
+
+# That two builds are the same is test_package.py's to show; here each package is built once.
+BUILD = cache(build_package)
 
 
 @pytest.fixture
@@ -61,27 +66,34 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(cli.deploy, "POLL_S", 0.0)
+    monkeypatch.setattr(cli.deploy, "build_package", BUILD)
     yield f"http://{host}:{port}"
     server.stop()
 
 
 @pytest.fixture
 def templates(tmp_path: Path) -> Path:
-    """The templates, the pipeline's without what moto cannot carry."""
-    (tmp_path / "storage.yaml").write_text((ROOT / "storage.yaml").read_text())
-    (tmp_path / "producer.yaml").write_text((ROOT / "producer.yaml").read_text())
-    tree = tree_of("pipeline")
+    """The templates, the pipeline's and the upkeep's without what moto cannot carry."""
+    for stack in ("storage", "producer"):
+        (tmp_path / f"{stack}.yaml").write_text((ROOT / f"{stack}.yaml").read_text())
+    outputs = {
+        "StreamName": {"Value": {"Ref": "StreamName"}},
+        "DatabaseName": {"Value": {"Ref": "DatabaseName"}},
+        "WorkgroupName": {"Value": {"Ref": "AWS::StackName"}},
+        "TopicArn": {"Value": {"Ref": "Topic"}},
+        "Function": {"Value": {"Fn::GetAtt": ["Transform", "Arn"]}},
+    }
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(carried("pipeline") | {"Outputs": outputs}, sort_keys=False))
+    (tmp_path / "upkeep.yaml").write_text(yaml.safe_dump(carried("upkeep"), sort_keys=False))
+    return tmp_path
+
+
+def carried(stack: str) -> dict[str, Any]:
+    tree = tree_of(stack)
     kept = {
         name: each for name, each in tree["Resources"].items() if each["Type"] in CARRIED and name != "DeliveryRole"
     }
-    outputs = {
-        "StreamName": {"Value": {"Ref": "StreamName"}},
-        "Function": {"Value": {"Fn::GetAtt": ["Transform", "Arn"]}},
-    }
-    (tmp_path / "pipeline.yaml").write_text(
-        yaml.safe_dump({**tree, "Resources": kept, "Outputs": outputs}, sort_keys=False)
-    )
-    return tmp_path
+    return {**tree, "Resources": kept}
 
 
 def client(service: str, endpoint: str) -> Any:
@@ -97,7 +109,9 @@ def run(*arguments: object) -> str:
 @pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 def test_plan_deploy_again_status_destroy(aws: str, templates: Path) -> None:
     try:
-        build_package(here())
+        function = tree_of("pipeline")["Resources"]["Transform"]["Properties"]
+        target = target_of(runtime=function["Runtime"], architecture=function["Architectures"][0])
+        BUILD(TRANSFORM, target)
     except PackageFailed as failed:
         pytest.skip(f"the package index cannot be reached: {failed.problem}")
     stacks = client("cloudformation", aws)
@@ -112,13 +126,16 @@ def test_plan_deploy_again_status_destroy(aws: str, templates: Path) -> None:
     assert "CREATE_COMPLETE" in deployed
     assert "Next: ticklake run --stream ticklake" in deployed
     bucket = "ticklake-storage-work-123456789012-us-east-1"
-    (package,) = client("s3", aws).list_objects_v2(Bucket=bucket)["Contents"]
-    function = client("lambda", aws).get_function(FunctionName="ticklake-pipeline-transform")
-    assert package["Size"] == function["Configuration"]["CodeSize"]
+    packages = {each["Key"]: each["Size"] for each in client("s3", aws).list_objects_v2(Bucket=bucket)["Contents"]}
+    sizes = {key.split("/")[1].split("-")[0]: size for key, size in packages.items()}
+    for name, stack in (("transform", "pipeline"), ("audit", "upkeep"), ("compact", "upkeep")):
+        function = client("lambda", aws).get_function(FunctionName=f"ticklake-{stack}-{name}")
+        assert sizes[name] == function["Configuration"]["CodeSize"]
 
     again = run("deploy", "--yes", "--templates", templates)
     assert "ticklake-storage: nothing to change." in again
     assert "ticklake-pipeline: nothing to change." in again
+    assert "ticklake-upkeep: nothing to change." in again
 
     cloudwatch = client("cloudwatch", aws)
     alarm = {"MetricName": "m", "Namespace": "n", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,9 +55,10 @@ class Account:
             prefix="t", templates=ROOT, cloudformation=stacks, s3=self.s3, say=self.said.append, build=self._build
         )
 
-    def _build(self, runtime: str, architecture: str) -> Package:
+    def _build(self, name: str, runtime: str, architecture: str) -> Package:
         assert ("python3.13", "arm64") == (runtime, architecture)
-        return Package(content=self.code, sha256=self.code.hex() * 20, unzipped_bytes=4, libraries=("orjson==1",))
+        code = self.code if name == "transform" else name.encode()
+        return Package(name=name, content=code, sha256=code.hex() * 20, unzipped_bytes=4, libraries=("orjson==1",))
 
     def deploy(self, *, plan: bool = False, answer: bool = True, **given: str) -> dict[str, StackState]:
         self._runs += 1
@@ -85,17 +87,25 @@ def test_a_plan_on_an_empty_account_changes_nothing_and_says_what_would_be(accou
     assert "t-storage would be created" in account.text
     assert "+ LakeBucket (AWS::S3::Bucket)" in account.text
     assert "t-pipeline would be created" in account.text
+    assert "t-upkeep would be created" in account.text
+    assert "+ AuditHourly (AWS::Scheduler::Schedule)" in account.text
     assert "t-producer" not in account.text
+    assert ["transform", "audit", "compact"] == re.findall(r"^package (\w+): ", account.text, flags=re.MULTILINE)
 
 
 def test_storage_comes_first_its_outputs_flow_on_and_the_package_is_there_before_the_function(account: Account) -> None:
     states = account.deploy()
-    assert [("CREATE", "t-storage"), ("CREATE", "t-pipeline")] == account.cloudformation.calls
+    created = ["t-storage", "t-pipeline", "t-upkeep"]
+    assert [("CREATE", name) for name in created] == account.cloudformation.calls
     pipeline, storage = states["pipeline"], states["storage"]
     assert storage.outputs["LakeBucketName"] == pipeline.parameters["LakeBucketName"]
     work = storage.outputs["WorkBucketName"]
-    assert [f"{work}/{pipeline.parameters['TransformCodeKey']}"] == list(account.s3.objects)
-    assert ["Change t-storage?", "Change t-pipeline?"] == account.asked
+    upkeep = states["upkeep"].parameters
+    keys = [pipeline.parameters["TransformCodeKey"], upkeep["AuditCodeKey"], upkeep["CompactCodeKey"]]
+    assert [f"{work}/{key}" for key in keys] == list(account.s3.objects)
+    for name in ("DatabaseName", "WorkgroupName", "TopicArn"):
+        assert pipeline.outputs[name] == upkeep[name]
+    assert [f"Change {name}?" for name in created] == account.asked
     assert {"t-storage"} == account.cloudformation.kept
     assert "t-storage" in account.cloudformation.policies
 
@@ -103,9 +113,10 @@ def test_storage_comes_first_its_outputs_flow_on_and_the_package_is_there_before
 def test_the_same_again_changes_nothing(account: Account) -> None:
     account.deploy(NotifyEmail="a@b.c")
     account.deploy()
-    assert ([], 1) == (account.cloudformation.calls, account.s3.puts)
+    assert ([], 3) == (account.cloudformation.calls, account.s3.puts)
     assert "t-storage: nothing to change." in account.text
     assert "t-pipeline: nothing to change." in account.text
+    assert "t-upkeep: nothing to change." in account.text
     assert "a@b.c" == account.cloudformation.stacks["t-pipeline"].parameters["NotifyEmail"]
     assert {} == account.cloudformation.change_sets
 
@@ -116,7 +127,7 @@ def test_new_code_is_a_new_key_and_changes_the_function_alone(account: Account) 
     account.deploy()
     assert [("UPDATE", "t-pipeline")] == account.cloudformation.calls
     assert [line for line in account.said if line.startswith("  ~")] == ["  ~ Transform (AWS::Lambda::Function)"]
-    assert 2 == len(account.s3.objects)
+    assert 4 == len(account.s3.objects)
 
 
 def test_a_plan_of_a_change_shows_it_and_leaves_no_proposal(account: Account) -> None:
@@ -124,7 +135,7 @@ def test_a_plan_of_a_change_shows_it_and_leaves_no_proposal(account: Account) ->
     account.deploy(plan=True, LakeBufferSeconds="60")
     assert "~ Stream (AWS::KinesisFirehose::DeliveryStream)" in account.text
     assert ([], {}) == (account.cloudformation.calls, account.cloudformation.change_sets)
-    assert {"t-storage", "t-pipeline"} == set(account.cloudformation.stacks)
+    assert {"t-storage", "t-pipeline", "t-upkeep"} == set(account.cloudformation.stacks)
 
 
 def test_a_no_ends_it_without_a_trace(account: Account) -> None:
@@ -176,15 +187,15 @@ def test_destroying_waits_for_the_stream_and_keeps_what_holds_data(account: Acco
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
-        assert "t-producer" not in account.cloudformation.stacks
+        assert not {"t-producer", "t-upkeep"} & account.cloudformation.stacks.keys()
         assert "t-pipeline" in account.cloudformation.stacks
 
     left = account.deployment.destroy(wait=wait)
     assert [630] == waits
-    assert [("DELETE", "t-producer"), ("DELETE", "t-pipeline")] == account.cloudformation.calls
+    assert [("DELETE", name) for name in ("t-producer", "t-upkeep", "t-pipeline")] == account.cloudformation.calls
     assert ["storage"] == list(left)
     account.deploy()
-    assert [("CREATE", "t-pipeline")] == account.cloudformation.calls
+    assert [("CREATE", "t-pipeline"), ("CREATE", "t-upkeep")] == account.cloudformation.calls
 
 
 def test_destroying_now_waits_for_nothing_and_twice_is_nothing(account: Account) -> None:
@@ -207,7 +218,7 @@ def test_without_a_region_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_a_package_that_cannot_be_built_stops_before_anything_is_changed() -> None:
     account = Account()
 
-    def fail(_runtime: str, _architecture: str) -> Package:
+    def fail(_name: str, _runtime: str, _architecture: str) -> Package:
         raise PackageFailed(problem="no index.", advice="")
 
     deployment = Deployment(
@@ -231,3 +242,18 @@ def test_a_stack_that_was_made_by_other_means_is_protected_too(account: Account)
     assert set() == account.cloudformation.kept
     account.deploy()
     assert ({"t-storage"}, {"t-storage"}) == (account.cloudformation.kept, set(account.cloudformation.policies))
+
+
+def test_an_account_that_was_deployed_before_there_was_upkeep_gets_it(account: Account) -> None:
+    account.deploy()
+    account.deployment.cloudformation.remove("t-upkeep")
+    account.deploy()
+    assert [("CREATE", "t-upkeep")] == account.cloudformation.calls
+
+
+def test_new_code_of_one_function_changes_that_one_alone(account: Account) -> None:
+    account.deploy()
+    stack = account.cloudformation.stacks["t-upkeep"]
+    stack.parameters["AuditCodeKey"] = "code/audit-of-yesterday.zip"
+    account.deploy()
+    assert [line for line in account.said if line.startswith("  ~")] == ["  ~ Audit (AWS::Lambda::Function)"]

@@ -1,22 +1,30 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cli.status import describe_alarms, is_well
 from infra.stacks import StackState
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 WHOLE = {"storage": StackState("t-storage", "UPDATE_COMPLETE")}
 
 
-def alarm(state: str) -> dict[str, str]:
+def alarm(state: str) -> Mapping[str, str]:
     return {"AlarmName": "t-pipeline-journal-old", "StateValue": state, "StateReason": "5 datapoints"}
 
 
 def test_an_alarm_that_is_up_comes_with_its_entry_in_the_runbook() -> None:
-    lines = list(describe_alarms([alarm("ALARM"), alarm("OK"), alarm("INSUFFICIENT_DATA")], "t-pipeline-"))
+    late: Mapping[str, str] = {"AlarmName": "t-upkeep-compact-late", "StateValue": "ALARM", "StateReason": "one hour"}
+    pipeline = [alarm("ALARM"), alarm("OK"), alarm("INSUFFICIENT_DATA")]
+    lines = list(describe_alarms({"t-pipeline-": pipeline, "t-upkeep-": [late]}))
     assert [
-        "alarms: 3, 1 up, 1 without data so far",
+        "alarms: 4, 2 up, 1 without data so far",
         "  journal-old: 5 datapoints  (docs/operations.md#journal-old)",
+        "  compact-late: one hour  (docs/operations.md#compact-late)",
     ] == lines
 
 

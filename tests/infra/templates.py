@@ -11,13 +11,18 @@ from local.firehose.intrinsics import Resolver, parse_template
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STACKS: Final = ("storage", "pipeline", "producer")
+STACKS: Final = ("storage", "pipeline", "upkeep", "producer")
 ACCOUNT: Final = "000000000000"
 STANDINS: Final = {
     "LakeBucketName": "lake",
     "LakeKeyArn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k",
     "CodeBucketName": "work",
     "TransformCodeKey": "code/t.zip",
+    "AuditCodeKey": "code/a.zip",
+    "CompactCodeKey": "code/c.zip",
+    "DatabaseName": "ticklake",
+    "WorkgroupName": "local",
+    "TopicArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:local-Topic",
     "ResultsBucketName": "work",
     "StreamName": "ticklake",
     "StreamArn": f"arn:aws:firehose:us-east-1:{ACCOUNT}:deliverystream/ticklake",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import json
 import os
@@ -23,7 +22,6 @@ from hypothesis import strategies as st
 from infra.errors import PackageFailed
 from infra.package import (
     HOUSE,
-    LIBRARIES,
     LOCK,
     UNZIPPED_LIMIT_BYTES,
     build_package,
@@ -31,29 +29,36 @@ from infra.package import (
     here,
     is_needed,
     main,
-    own_files,
     pack,
     select_pins,
     target_of,
 )
+from infra.recipes import RECIPES, TRANSFORM
 from local.firehose.zip_invoker import ZipInvoker
 from tests.infra.templates import properties
-from tests.local.firehose.test_invoker import TRANSFORM, invocation
+from tests.local.firehose.test_invoker import TRANSFORM as CONFIG
+from tests.local.firehose.test_invoker import invocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from infra.package import Package, Target
+    from infra.recipes import Recipe
 
-(FUNCTION,) = properties("pipeline", "AWS::Lambda::Function").values()
+FUNCTIONS = {
+    function["FunctionName"].removeprefix("local-"): function
+    for stack in ("pipeline", "upkeep")
+    for function in properties(stack, "AWS::Lambda::Function").values()
+}
+FUNCTION = FUNCTIONS["transform"]
 LINE = (HOUSE / "contract/examples/line/line.ticker.pass.json").read_bytes().rstrip(b"\n")
 GAP = (HOUSE / "contract/examples/line/line.gap.pass.json").read_bytes().rstrip(b"\n")  # its schema has to be compiled
 
 
-def built(target: Target) -> Package:
+def built(target: Target, recipe: Recipe = TRANSFORM) -> Package:
     try:
-        return build_package(target)
+        return build_package(recipe, target)
     except PackageFailed as failed:
         if "onnection" in failed.problem or "No matching distribution" in failed.problem:
             pytest.skip(f"the package index cannot be reached: {failed.problem}")
@@ -71,22 +76,10 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # ---------------------------------------------------------------------- what goes in
 
 
-def test_the_libraries_are_what_the_transform_imports() -> None:
-    found = set()
-    for name, body in own_files(HOUSE).items():
-        if name.endswith(".py"):
-            for node in ast.walk(ast.parse(body)):
-                modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-                modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-                found |= {module.split(".")[0] for module in modules}
-    assert set(LIBRARIES) == found - set(sys.stdlib_module_names) - {"transform_lambda", "contract"}
-
-
 def test_only_what_runs_goes_in_and_licences() -> None:
     names = ["orjson/__init__.py", "orjson/x.so", "o.dist-info/METADATA", "o.dist-info/licenses/LICENSE"]
     others = ["orjson/__init__.pyi", "orjson/py.typed", "orjson/", "orjson/__pycache__/a.pyc", "o.dist-info/RECORD"]
     assert names == [name for name in names + others if is_needed(name)]
-    assert not [name for name in own_files(HOUSE) if "example" in name or name.endswith(".pyc")]
 
 
 def test_pins_come_with_their_hashes() -> None:
@@ -96,12 +89,13 @@ def test_pins_come_with_their_hashes() -> None:
     )
     with pytest.raises(PackageFailed, match="does not pin c"):
         select_pins(lock, ["c"])
-    assert all("--hash=sha256:" in pin for pin in select_pins(LOCK.read_text(), LIBRARIES))
+    for recipe in RECIPES.values():
+        assert all("--hash=sha256:" in pin for pin in select_pins(LOCK.read_text(), recipe.libraries))
 
 
 def test_without_a_lock_it_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(PackageFailed, match="from a checkout"):
-        build_package(here(), lock=tmp_path / "run.lock")
+        build_package(TRANSFORM, here(), lock=tmp_path / "run.lock")
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8})?", fullmatch=True), st.binary(max_size=50), max_size=5))
@@ -118,14 +112,31 @@ def test_an_entry_is_readable_by_all_and_undated(tmp_path: Path) -> None:
     ]
 
 
-def test_two_builds_for_the_templates_function_are_the_same_and_for_its_machine() -> None:
-    target = target_of(runtime=FUNCTION["Runtime"], architecture=FUNCTION["Architectures"][0])
-    one, other = built(target), built(target)
+def test_every_function_of_the_templates_has_a_package_and_its_handler_is_in_it() -> None:
+    assert set(RECIPES) == set(FUNCTIONS)
+    for name, function in FUNCTIONS.items():
+        assert f"{RECIPES[name].handler}.handler" == function["Handler"]
+
+
+# Extension modules that say for which Python and machine they are.
+@pytest.mark.parametrize(
+    ("name", "binary"),
+    [
+        ("transform", b"orjson.cpython-313-aarch64-linux-gnu.so"),
+        ("audit", b"_yaml.cpython-313-aarch64-linux-gnu.so"),
+        ("compact", b"_yaml.cpython-313-aarch64-linux-gnu.so"),
+    ],
+)
+def test_two_builds_for_the_templates_function_are_the_same_and_for_its_machine(name: str, binary: bytes) -> None:
+    function = FUNCTIONS[name]
+    target = target_of(runtime=function["Runtime"], architecture=function["Architectures"][0])
+    one, other = built(target, RECIPES[name]), built(target, RECIPES[name])
     assert one.content == other.content
     assert one.key == other.key
+    assert one.key.startswith(f"code/{name}-")
     assert one.unzipped_bytes < UNZIPPED_LIMIT_BYTES
     assert f"sha256 {one.sha256}" in describe(one)
-    assert b"orjson.cpython-313-aarch64-linux-gnu.so" in one.content
+    assert binary in one.content
 
 
 def test_the_command_writes_a_file_and_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,7 +150,7 @@ def test_the_command_writes_a_file_and_says_what_it_is(tmp_path: Path, capsys: p
 
 
 def test_the_local_engine_runs_it_with_its_own_libraries(artefact: Path, caplog: pytest.LogCaptureFixture) -> None:
-    transform = replace(TRANSFORM, handler=FUNCTION["Handler"])
+    transform = replace(CONFIG, handler=FUNCTION["Handler"])
     with ZipInvoker(artefact) as invoker:
         answered = invoker(invocation(LINE, GAP, b"?", transform=transform))
     records = json.loads(answered.payload or b"")["records"]

@@ -5,11 +5,14 @@ import json
 import pytest
 
 from infra.errors import ParameterMissing, ParameterRefused
+from infra.recipes import RECIPES
 from infra.stacks import (
+    CODE,
     DATA_POLICY,
     FLOWS,
     LAMBDA_TIMEOUT_S,
     STACKS,
+    WATCHED,
     Change,
     StackEvent,
     StackState,
@@ -82,7 +85,21 @@ def test_what_has_neither_default_nor_flow_is_what_only_a_person_or_the_package_
         for name, rules in tree_of(stack)["Parameters"].items()
         if "Default" not in rules and name not in FLOWS[stack]
     }
-    assert {"TransformCodeKey", "ImageUri", "VpcId", "FirstSubnetId", "SecondSubnetId"} == unknown
+    code = {parameter for each in CODE.values() for parameter in each}
+    assert code | {"ImageUri", "VpcId", "FirstSubnetId", "SecondSubnetId"} == unknown
+
+
+def test_code_goes_to_every_function_there_is_and_each_has_a_recipe() -> None:
+    for stack in STACKS:
+        functions = properties(stack, "AWS::Lambda::Function")
+        assert set(functions) == set(CODE.get(stack, {}).values())
+        for parameter, name in CODE.get(stack, {}).items():
+            assert name.lower() in RECIPES
+            assert {"Ref": parameter} == tree_of(stack)["Resources"][name]["Properties"]["Code"]["S3Key"]
+
+
+def test_every_stack_with_alarms_is_watched() -> None:
+    assert [stack for stack in STACKS if properties(stack, "AWS::CloudWatch::Alarm")] == list(WATCHED)
 
 
 @pytest.mark.parametrize(

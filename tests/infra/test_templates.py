@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 
+from audit_lambda.metrics import METRICS as AUDIT_METRICS
+from audit_lambda.settings import read_settings as read_audit_settings
+from audit_lambda.spans import decode_event
+from compact_lambda.metrics import METRICS as COMPACT_METRICS
+from compact_lambda.settings import read_settings as read_compact_settings
 from infra import ROOT
+from infra.stacks import PARTITIONING_FACTOR, WATCHED
 from local.firehose.metrics import UNITS
 from producer.errors import SettingsError
 from producer.metrics import METRICS
 from producer.settings import Settings, environment_name
+from sql.history import GRACE
+from sql.hours import hour_start_us, lake_hour
 from tests.infra.templates import STACKS, as_list, properties, resolver_of, statements, text_of, tree_of
 from transform_lambda.metrics import NAMESPACE
 
@@ -35,10 +43,16 @@ EVERYTHING = {
     ("producer", "ecr:GetAuthorizationToken"): "the call names no resource",
 }
 # AWS documents no condition for these: Lambda's execution role, and ECS's start of a task.
-UNCONDITIONED = {("pipeline", "TransformRole"), ("producer", "ExecutionRole")}
+UNCONDITIONED = {
+    ("pipeline", "TransformRole"),
+    ("upkeep", "AuditRole"),
+    ("upkeep", "CompactRole"),
+    ("producer", "ExecutionRole"),
+}
 GIVEN = {
     "storage": {"ReplicaRegion": "eu-west-1"},
     "pipeline": {},
+    "upkeep": {"CompactReservedConcurrency": "1"},
     "producer": {"ApiKeySecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s"},
 }
 STATEMENTS = [(stack, path, each) for stack in STACKS for path, each in statements(stack, **GIVEN[stack])]
@@ -122,6 +136,9 @@ def test_no_role_may_do_another_ones_work() -> None:
         "ReplicationRole": {"s3", "kms"},
         "TransformRole": {"logs"},
         "DeliveryRole": {"s3", "kms", "lambda", "logs", "glue"},
+        "ClockRole": {"lambda", "sqs"},
+        "AuditRole": {"athena", "glue", "s3", "kms", "sns", "sqs", "logs"},
+        "CompactRole": {"athena", "glue", "s3", "kms", "sqs", "logs"},
         "ExecutionRole": {"ecr", "logs", "secretsmanager"},
         "TaskRole": {"firehose"},
     } == by_role
@@ -198,7 +215,7 @@ def test_the_replica_is_what_the_same_template_makes_over_there() -> None:
 
 def test_the_key_turns_and_every_log_is_encrypted_and_expires() -> None:
     assert properties("storage", "AWS::KMS::Key")["LakeKey"]["EnableKeyRotation"] is True
-    for stack_name in ("pipeline", "producer"):
+    for stack_name in ("pipeline", "upkeep", "producer"):
         for name, group in properties(stack_name, "AWS::Logs::LogGroup").items():
             assert group["KmsKeyId"], name
             assert group["RetentionInDays"], name
@@ -210,7 +227,7 @@ def test_the_key_lets_every_log_group_use_it() -> None:
         arn.split(":log-group:")[1].rstrip("*")
         for arn in statement["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
     ]
-    for stack_name in ("pipeline", "producer"):
+    for stack_name in ("pipeline", "upkeep", "producer"):
         for group in properties(stack_name, "AWS::Logs::LogGroup").values():
             assert any(group["LogGroupName"].startswith(prefix) for prefix in allowed), group["LogGroupName"]
 
@@ -237,6 +254,129 @@ def test_the_lakes_rules_are_about_the_prefixes_that_the_stream_writes() -> None
     rules = properties("storage", "AWS::S3::Bucket")["LakeBucket"]["LifecycleConfiguration"]["Rules"]
     assert {rule["Prefix"] for rule in rules if "Prefix" in rule} <= written
     assert "processed/" not in {rule.get("Prefix") for rule in rules}, "rows never expire by themselves"
+
+
+# ---------------------------------------------------------------------- what runs by the clock
+
+
+def upkeep_statements(role: str, service: str) -> list[dict[str, Any]]:
+    return [
+        each
+        for stack_name, path, each in STATEMENTS
+        if stack_name == "upkeep"
+        and path.split(".")[0] == role
+        and any(action.startswith(f"{service}:") for action in as_list(each["Action"]))
+    ]
+
+
+def allowed(role: str, service: str) -> dict[str, set[str]]:
+    """A role's actions of one service, each with its resources."""
+    found: dict[str, set[str]] = {}
+    for each in upkeep_statements(role, service):
+        for action in as_list(each["Action"]):
+            found.setdefault(action.split(":")[1], set()).update(as_list(each["Resource"]))
+    return found
+
+
+def test_the_audit_writes_its_reports_and_athenas_results_and_nothing_else() -> None:
+    assert {"arn:aws:s3:::lake/reports/*", "arn:aws:s3:::work/results/*"} == allowed("AuditRole", "s3")["PutObject"]
+    assert not {"DeleteObject", "PutObjectAcl"} & allowed("AuditRole", "s3").keys()
+    assert not {"CreateTable", "UpdateTable", "DeleteTable"} & allowed("AuditRole", "glue").keys()
+
+
+def test_the_compaction_touches_no_row_and_no_line_as_it_was_sent() -> None:
+    s3 = allowed("CompactRole", "s3")
+    for action in ("PutObject", "DeleteObject"):
+        assert not [arn for arn in s3[action] if "/processed/" in arn or "/raw/" in arn or "/errors/" in arn]
+    assert "arn:aws:s3:::lake/compacted/*" not in s3["DeleteObject"]
+    tables = {arn for arn in allowed("CompactRole", "glue")["UpdateTable"] if ":table/" in arn}
+    assert ["uncompacted"] == [arn.rpartition("/")[2] for arn in tables]
+
+
+@pytest.mark.parametrize("role", ["AuditRole", "CompactRole"])
+def test_a_function_reads_tables_that_exist_in_the_database_it_asks(role: str) -> None:
+    tables = {each["TableInput"]["Name"] for each in properties("pipeline", "AWS::Glue::Table").values()}
+    arns = {arn for arn in allowed(role, "glue")["GetTable"] if ":table/" in arn}
+    named = {arn.partition(":table/")[2] for arn in arns}
+    assert {name.split("/")[0] for name in named} == {"ticklake"}
+    assert {name.split("/")[1] for name in named} - {"uncompacted"} <= tables  # a view that the compaction makes
+
+
+@pytest.mark.parametrize("role", ["AuditRole", "CompactRole"])
+def test_the_key_is_used_through_the_services_that_need_it_only(role: str) -> None:
+    for each in upkeep_statements(role, "kms"):
+        (service,) = as_list(each["Condition"]["StringEquals"]["kms:ViaService"])
+        assert service in {"s3.us-east-1.amazonaws.com", "sns.us-east-1.amazonaws.com"}
+        assert service.startswith("sns") or each["Condition"]["StringLike"]["kms:EncryptionContext:aws:s3:arn"]
+
+
+def test_functions_are_told_what_they_ask_to_be_told() -> None:
+    functions = properties("upkeep", "AWS::Lambda::Function")
+    assert read_audit_settings(functions["Audit"]["Environment"]["Variables"]).database == "ticklake"
+    assert read_compact_settings(functions["Compact"]["Environment"]["Variables"]).work_bucket == "work"
+
+
+def schedules() -> dict[str, dict[str, Any]]:
+    return {each["Name"]: each for each in properties("upkeep", "AWS::Scheduler::Schedule").values()}
+
+
+def minutes_after_the_hour(schedule: dict[str, Any]) -> int:
+    minute, hour, *rest = schedule["ScheduleExpression"].removeprefix("cron(").removesuffix(")").split()
+    assert ["*", "*", "?", "*"] == rest or [hour, *rest] == ["*", "*", "*", "?", "*"]
+    return int(minute) + (0 if hour == "*" else 60 * int(hour))
+
+
+def test_nothing_is_audited_or_compacted_before_its_rows_can_be_there() -> None:
+    rules = tree_of("pipeline")["Parameters"]
+    transform_s, lake_s = (int(rules[name]["MaxValue"]) for name in ("TransformBufferSeconds", "LakeBufferSeconds"))
+    (function,) = properties("pipeline", "AWS::Lambda::Function").values()
+    longest_s = transform_s + int(function["Timeout"]) + PARTITIONING_FACTOR * lake_s
+    for schedule in schedules().values():
+        assert longest_s <= 60 * minutes_after_the_hour(schedule)
+        assert "UTC" == schedule["ScheduleExpressionTimezone"]
+    assert 60 * minutes_after_the_hour(schedules()["compact-hourly"]) > GRACE.total_seconds()
+
+
+def test_an_hour_is_compacted_before_it_is_audited() -> None:
+    assert minutes_after_the_hour(schedules()["compact-hourly"]) < minutes_after_the_hour(schedules()["audit-hourly"])
+
+
+@pytest.mark.parametrize("name", ["audit-hourly", "audit-daily"])
+def test_an_audits_event_is_about_the_hours_before_the_instant_it_was_due(name: str) -> None:
+    text = schedules()[name]["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-23T02:50:00Z")
+    span = decode_event(json.loads(text), now_us=hour_start_us("2026/11/23/03"))
+    ends = {"audit-hourly": "2026/11/23/02", "audit-daily": "2026/11/23/00"}
+    assert (name.removeprefix("audit-"), ends[name]) == (span.kind, lake_hour(span.to_us))
+
+
+def test_every_schedule_tries_again_and_keeps_what_it_could_not_call() -> None:
+    queues = properties("upkeep", "AWS::SQS::Queue")
+    for name, schedule in schedules().items():
+        target = schedule["Target"]
+        assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+        assert any(queue in target["DeadLetterConfig"]["Arn"] for queue in queues), name
+        assert schedule["GroupName"]
+    for invocation in properties("upkeep", "AWS::Lambda::EventInvokeConfig").values():
+        assert invocation["DestinationConfig"]["OnFailure"]["Destination"]
+        assert 2 == invocation["MaximumRetryAttempts"]
+
+
+def test_concurrency_is_reserved_only_if_somebody_says_so() -> None:
+    ordinary, alone = (
+        properties("upkeep", "AWS::Lambda::Function", CompactReservedConcurrency=text)["Compact"] for text in "01"
+    )
+    assert "ReservedConcurrentExecutions" not in ordinary
+    assert 1 == int(alone["ReservedConcurrentExecutions"])
+
+
+def test_the_topic_takes_the_alarms_of_both_stacks() -> None:
+    (policy,) = properties("pipeline", "AWS::SNS::TopicPolicy").values()
+    pattern = policy["PolicyDocument"]["Statement"][0]["Condition"]["ArnLike"]["aws:SourceArn"]
+    assert pattern.endswith(":alarm:local*")  # in these tests both are named local
+    (split,) = re.findall(r"- Prefix: (.+)", text_of("pipeline"))
+    assert "!Select [0, !Split [pipeline, !Ref AWS::StackName]]" == split
+    before, _, _ = "ticklake-pipeline".partition("pipeline")
+    assert "ticklake-upkeep-audit-slow".startswith(before)
 
 
 # ---------------------------------------------------------------------- constants that stand in code and in templates
@@ -300,7 +440,8 @@ def dashboard_metrics() -> list[tuple[str, str]]:
 
 def alarm_metrics() -> list[tuple[str, str]]:
     found = []
-    for alarm in properties("pipeline", "AWS::CloudWatch::Alarm").values():
+    alarms = [each for name in WATCHED for each in properties(name, "AWS::CloudWatch::Alarm").values()]
+    for alarm in alarms:
         parts = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each] or [alarm]
         found += [(part["Namespace"], part["MetricName"]) for part in parts]
     return found
@@ -316,7 +457,10 @@ def test_every_metric_that_is_watched_is_one_that_is_told(namespace: str, metric
     told = {
         "AWS/Firehose": set(UNITS),
         "AWS/Lambda": {"Duration", "Errors", "Throttles"},
-        NAMESPACE: {each.name for each in METRICS} | {"Rows", "RefusedLines", "SlowPath"} | filtered,
+        "AWS/SQS": {"ApproximateNumberOfMessagesVisible"},
+        NAMESPACE: {each.name for each in (*METRICS, *AUDIT_METRICS, *COMPACT_METRICS)}
+        | {"Rows", "RefusedLines", "SlowPath"}
+        | filtered,
     }
     assert metric in told[namespace]
 
