@@ -13,16 +13,14 @@ import gzip
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
-import yaml
 
-from infra import PRICES
 from local.lake.folder import LakeMissing
 from local.lake.objects import find_objects, starts_as_gzip
 from sql.glue import read_table, read_template
+from sql.prices import GB, QUERY_MINIMUM_BYTES, TB, Item, load_prices, price_item
 from sql.questions import decode_instant_us
 
 if TYPE_CHECKING:
@@ -30,10 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BILLED_STEP_BYTES: Final = 5_120  # Firehose rounds each record up to this (Firehose pricing)
-GB: Final = 2**30
-TB: Final = 2**40
 MONTH_S: Final = 730 * 3600
-_ATHENA_MINIMUM_BYTES: Final = 10_000_000
 _TABLES: Final = ("processed", "raw", "errors", "history", "compacted")
 
 
@@ -73,17 +68,6 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One line of a bill: so much of a unit, at a price."""
-
-    name: str
-    amount: Decimal
-    unit: str
-    cost: Decimal
-    verified: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Bill:
     """What this lake's data cost to take in (`once`), what keeping it costs a month, and what one full scan costs."""
 
@@ -101,13 +85,6 @@ class Bill:
     def total_singly(self) -> Decimal:
         """Taking it in, had each line been a record of its own."""
         return sum((item.cost for item in self.singly), Decimal(0))
-
-
-@cache
-def load_prices() -> dict[str, Any]:
-    """The price list as data."""
-    loaded: dict[str, Any] = yaml.safe_load(PRICES.read_text(encoding="utf-8"))
-    return loaded
 
 
 def measure_sent(root: Path, packing: Packing) -> Sent:
@@ -212,17 +189,19 @@ def plan_bill(sent: Sent, stored: Stored) -> Bill:
     scan_bytes = stored.sizes_bytes["history"] or stored.sizes_bytes["processed"]
     kms_requests = put_count * _assumed("kms_requests_per_object")
     storing = (
-        _item("S3 PUT requests", put_count, "objects", "s3_put"),
-        _item("KMS requests", kms_requests, "requests", "kms_request"),
+        price_item("S3 PUT requests", put_count, "objects", "s3_put"),
+        price_item("KMS requests", kms_requests, "requests", "kms_request"),
     )
     return Bill(
         once=(*_taking_in(sent.billed_bytes, sent, stored), *storing),
         singly=(*_taking_in(sent.billed_singly_bytes, sent, stored), *storing),
         monthly=(
-            _item("S3 storage", Decimal(kept_bytes) / GB, "GB-months", "s3_gb_month"),
-            _item("KMS key", 1, "keys", "kms_key_month"),
+            price_item("S3 storage", Decimal(kept_bytes) / GB, "GB-months", "s3_gb_month"),
+            price_item("KMS key", 1, "keys", "kms_key_month"),
         ),
-        scan=_item("Athena, all trades once", Decimal(max(scan_bytes, _ATHENA_MINIMUM_BYTES)) / TB, "TB", "athena_tb"),
+        scan=price_item(
+            "Athena, all trades once", Decimal(max(scan_bytes, QUERY_MINIMUM_BYTES)) / TB, "TB", "athena_tb"
+        ),
     )
 
 
@@ -231,19 +210,13 @@ def _taking_in(ingested_bytes: int, sent: Sent, stored: Stored) -> tuple[Item, .
     calls = max(-(-sent.useful_bytes // _transform_buffer_bytes()), sent.minutes)
     seconds = sent.lines * _assumed("transform_us_per_line") / 1_000_000
     return (
-        _item("Firehose ingest", ingested, "GB", "firehose_ingest_gb"),
-        _item("Firehose conversion", ingested, "GB", "firehose_conversion_gb"),
-        _item("Firehose partitioning", ingested, "GB", "firehose_partitioning_gb"),
-        _item("Firehose partitioning", stored.objects["processed"], "objects", "firehose_partitioning_object"),
-        _item("Lambda requests", calls, "calls", "lambda_request"),
-        _item("Lambda time", seconds * _transform_memory_mb() / 1024, "GB-seconds", "lambda_gb_second"),
+        price_item("Firehose ingest", ingested, "GB", "firehose_ingest_gb"),
+        price_item("Firehose conversion", ingested, "GB", "firehose_conversion_gb"),
+        price_item("Firehose partitioning", ingested, "GB", "firehose_partitioning_gb"),
+        price_item("Firehose partitioning", stored.objects["processed"], "objects", "firehose_partitioning_object"),
+        price_item("Lambda requests", calls, "calls", "lambda_request"),
+        price_item("Lambda time", seconds * _transform_memory_mb() / 1024, "GB-seconds", "lambda_gb_second"),
     )
-
-
-def _item(name: str, amount: Decimal | int, unit: str, price: str) -> Item:
-    listed = load_prices()["prices"][price]
-    cost = Decimal(amount) * Decimal(listed["price"])
-    return Item(name=name, amount=Decimal(amount), unit=unit, cost=cost, verified=bool(listed["verified"]))
 
 
 def _assumed(name: str) -> Decimal:
