@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.athena.errors import CallRefused, StatementFailed
-from local.athena.tables import TABLES
+from local.athena.tables import list_tables
 from sql.glue import read_table
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Catalog:
         Raises: StatementFailed.
         """
         with self._lock:
-            if view.name in TABLES or (view.name in self._views and not replaces):
+            if view.name in list_tables() or (view.name in self._views and not replaces):
                 raise StatementFailed(f"TABLE_ALREADY_EXISTS: '{view.name}' already exists")
             self._views[view.name] = view
 
@@ -106,7 +106,7 @@ class Catalog:
     def _describe(self) -> list[dict[str, Any]]:
         with self._lock:
             views = [self._describe_view(view) for view in self._views.values()]
-        return [self._describe_table(name) for name in TABLES] + views
+        return [self._describe_table(name) for name in list_tables()] + views
 
     def _describe_table(self, name: str) -> dict[str, Any]:
         table = read_table(name)

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from local.athena.errors import StatementFailed, StatementStopped
-from local.athena.tables import PATH_COLUMN, TABLES, plan_scan
+from local.athena.tables import PATH_COLUMN, list_tables, plan_scan
 from local.athena.values import column_info
 from local.lake.folder import lock
 from local.lake.objects import DUCKDB_TYPES
@@ -120,7 +120,7 @@ class Running:
                 raise StatementFailed(f"INVALID_VIEW: View '{name}' is made of itself")
             if name in self._views:
                 yield from self._in_order(self._views[name], (*above, name))
-            if name in self._views or name in TABLES:
+            if name in self._views or name in list_tables():
                 yield name
 
     def _source(self, name: str) -> str:

@@ -63,7 +63,7 @@ def decode_statement(text: str) -> Statement:
     try:
         parsed = [statement for statement in sqlglot.parse(text, read=ATHENA) if statement is not None]
     except SqlglotError as error:
-        raise _malformed(str(error)) from error
+        raise _malformed(re.sub(r"\x1b\[[0-9;]*m", "", str(error))) from error
     if len(parsed) != 1:
         raise _malformed("Only one sql statement is allowed")
     statement = parsed[0]

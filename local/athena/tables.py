@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from local.lake.objects import DUCKDB_TYPES, plan_files, starts_as_gzip
 from sql.dialect import identifier, literal, literal_paths
-from sql.glue import read_table
+from sql.glue import read_table, read_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +25,16 @@ if TYPE_CHECKING:
 
     from sql.glue import GlueTable
 
-TABLES: Final = ("processed", "errors", "raw", "history", "compacted")
 PATH_COLUMN: Final = "$path"
 _ANY_NAME: Final = "[^/]+$"  # how a table's key pattern ends
 _LONGEST_LINE_BYTES: Final = 4_194_304
+
+
+@cache
+def list_tables() -> tuple[str, ...]:
+    """The names of the tables that the template declares."""
+    resources = read_template()["Resources"].values()
+    return tuple(each["Properties"]["TableInput"]["Name"] for each in resources if each["Type"] == "AWS::Glue::Table")
 
 
 @dataclass(frozen=True, slots=True)
