@@ -87,6 +87,8 @@ def decode_statement(text: str) -> Statement:
         target = statement.this
         columns = tuple(each.name.lower() for each in target.expressions) if isinstance(target, exp.Schema) else ()
         return Statement("INSERT", text, query=statement.expression, name=_name(target), columns=columns)
+    if isinstance(statement, exp.Condition):
+        raise _malformed("it is an expression and no statement")
     raise invalid(
         f"The small Athena at home does not serve {type(statement).__name__.upper()} statements.", "NOT_SUPPORTED"
     )

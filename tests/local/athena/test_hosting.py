@@ -16,10 +16,10 @@ def test_it_is_served_for_as_long_as_the_with_lasts(tmp_path: Path) -> None:
     with host_athena(tmp_path, workgroup="w") as hosted:
         client = hosted.client()
         assert client.start_query_execution(QueryString="SELECT 1 AS x", WorkGroup="w")["QueryExecutionId"]
-    with pytest.raises(OSError, match="in use"), host_athena(tmp_path) as first:
-        port = int(first.url.rpartition(":")[2])
-        with host_athena(tmp_path, port=port):
-            pass
+    with host_athena(tmp_path) as first:
+        taken = host_athena(tmp_path, port=int(first.url.rpartition(":")[2]))
+        with pytest.raises(OSError, match="in use"):
+            taken.__enter__()
 
 
 def test_as_a_program_it_says_where_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
