@@ -4,7 +4,8 @@
 -- :to_us instant, default the end
 -- In a crossed book the best ask is below the best bid. The transform refuses those, so a row with one is not what it let through: damage. A
 -- locked book has the same best bid and ask; one exchange's matching leaves none standing, and 153,111 recorded ticks have none: a
--- warning. A best price of zero is no price: a warning. One finding for each unbroken run of trade ids.
+-- warning. A best price of zero is no price: a warning. One finding for each unbroken
+-- run of trade ids, of the rows as delivered.
 SELECT
   CASE WHEN state = 'crossed' THEN 'damage' ELSE 'warning' END AS severity,
   product_id,
@@ -23,11 +24,19 @@ FROM (
   FROM (
     SELECT
       product_id, trade_id, event_time_us, best_bid, best_ask,
-      CASE WHEN best_bid = 0 OR best_ask = 0 THEN 'one-sided' WHEN best_ask < best_bid THEN 'crossed' ELSE 'locked' END AS state
-    FROM ticks
-    WHERE (:product IS NULL OR product_id = :product)
-      AND event_time_us >= :from_us AND event_time_us < :to_us
-      AND (best_ask <= best_bid OR best_bid = 0)
+      CASE WHEN best_bid = 0 OR best_ask = 0 THEN 'one-sided' WHEN best_ask < best_bid THEN 'crossed' ELSE 'locked' END AS state,
+      row_number() OVER (PARTITION BY product_id, trade_id ORDER BY best_ask - best_bid, session, n) AS copy_rank
+    FROM (
+      SELECT
+        product_id, trade_id, event_time_us, session, n,
+        CAST(best_bid AS DECIMAL(38, 18)) AS best_bid, CAST(best_ask AS DECIMAL(38, 18)) AS best_ask
+      FROM processed
+      WHERE lake_kind IN ('ticker', 'trade', 'mixed') AND kind IN ('ticker', 'trade') AND trade_id IS NOT NULL
+        AND (:product IS NULL OR product_id = :product)
+        AND event_time_us >= :from_us AND event_time_us < :to_us
+    ) AS books
+    WHERE best_ask <= best_bid OR best_bid = 0
   ) AS states
+  WHERE copy_rank = 1
 ) AS runs
 GROUP BY product_id, state, run

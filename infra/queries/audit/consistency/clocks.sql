@@ -8,7 +8,7 @@
 -- Per product, session and minute, for ticks of a websocket. Ahead: any tick that our clock has more than ahead_us before the exchange's
 -- (clocks differ by some hundredths of a second). Behind: only where every tick of a minute, and least_ticks of them, came more than
 -- behind_us late: the last ticker sent anew on each subscribe is as old as its trade, and nothing is wrong with that. Healed and polled
--- trades are late by nature, and a simulated exchange keeps a clock of its own: they are left out.
+-- trades are late by nature, and a simulated exchange keeps a clock of its own: they are left out. Of the rows as delivered.
 SELECT
   'warning' AS severity,
   product_id,
@@ -38,8 +38,9 @@ FROM (
     coalesce(max(trade_id) FILTER (WHERE latency_us < -:ahead_us), max(trade_id)) AS last_id
   FROM (
     SELECT product_id, session, trade_id, event_time_us, receive_time_us - event_time_us AS latency_us
-    FROM ticks
-    WHERE (:product IS NULL OR product_id = :product)
+    FROM processed
+    WHERE lake_kind IN ('ticker', 'trade', 'mixed') AND kind IN ('ticker', 'trade') AND trade_id IS NOT NULL
+      AND (:product IS NULL OR product_id = :product)
       AND event_time_us >= :from_us AND event_time_us < :to_us
       AND source IN ('exchange_ws', 'advanced_ws')
   ) AS latencies

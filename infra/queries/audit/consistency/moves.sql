@@ -12,12 +12,13 @@
 -- that: fewer that come straight back are a spike (see spikes).
 WITH trades AS (
   SELECT
-    product_id, trade_id, event_time_us, price, last_size, ln(CAST(price AS DOUBLE)) AS level,
-    event_time_us - event_time_us % :interval_us AS start_us
-  FROM ticks
-  WHERE (:product IS NULL OR product_id = :product)
+    product_id, trade_id, min(event_time_us) AS event_time_us, min(price) AS price, min(last_size) AS last_size,
+    ln(CAST(min(price) AS DOUBLE)) AS level, min(event_time_us) - min(event_time_us) % :interval_us AS start_us
+  FROM processed
+  WHERE lake_kind IN ('ticker', 'trade', 'mixed') AND kind IN ('ticker', 'trade') AND trade_id IS NOT NULL
+    AND (:product IS NULL OR product_id = :product)
     AND event_time_us >= :from_us AND event_time_us < :to_us
-    AND price > 0
+  GROUP BY product_id, trade_id
 ), intervals AS (
   SELECT
     product_id, start_us, low, high, close_level,
@@ -79,10 +80,10 @@ SELECT
   min(trade_id) AS first_id,
   max(trade_id) AS last_id,
   count(*) AS amount,
-  'a move from ' || regexp_replace(CAST(max(base_price) AS VARCHAR), '\.?0+$', '') || ' to '
-  || regexp_replace(CAST(max_by(price, abs(away)) AS VARCHAR), '\.?0+$', '') || ' ('
+  'a move from ' || max(base_price) || ' to '
+  || max_by(price, abs(away)) || ' ('
   || CAST(CAST((exp(max_by(away, abs(away))) - 1) * 100 AS DECIMAL(38, 2)) AS VARCHAR) || ' %) with '
-  || CAST(count(*) AS VARCHAR) || ' trades of ' || regexp_replace(CAST(sum(last_size) AS VARCHAR), '\.?0+$', '')
+  || CAST(count(*) AS VARCHAR) || ' trades of ' || regexp_replace(CAST(sum(CAST(last_size AS DECIMAL(38, 18))) AS VARCHAR), '\.?0+$', '')
   || ' in all beyond the threshold' AS what
 FROM (
   SELECT t.*, f.base_price, f.threshold, t.level - f.base AS away

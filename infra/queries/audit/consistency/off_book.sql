@@ -28,10 +28,24 @@ FROM (
     CAST(greatest(price - best_ask, best_bid - price, price - coalesce(high_24h, price), coalesce(low_24h, price) - price) AS DOUBLE)
     / CAST(price AS DOUBLE) AS distance,
     trade_id - row_number() OVER (PARTITION BY product_id ORDER BY trade_id) AS run
-  FROM ticks
-  WHERE (:product IS NULL OR product_id = :product)
-    AND event_time_us >= :from_us AND event_time_us < :to_us
-    AND sequence IS NOT NULL AND price > 0 AND best_bid > 0 AND best_ask > 0
-    AND (price > best_ask OR price < best_bid OR price > high_24h OR price < low_24h)
+  FROM (
+    SELECT *, row_number() OVER (PARTITION BY product_id, trade_id ORDER BY session, n) AS copy_rank
+    FROM (
+      SELECT
+        product_id, trade_id, event_time_us, session, n, sequence,
+        CAST(price AS DECIMAL(38, 18)) AS price,
+        CAST(best_bid AS DECIMAL(38, 18)) AS best_bid,
+        CAST(best_ask AS DECIMAL(38, 18)) AS best_ask,
+        CAST(low_24h AS DECIMAL(38, 18)) AS low_24h,
+        CAST(high_24h AS DECIMAL(38, 18)) AS high_24h
+      FROM processed
+      WHERE lake_kind IN ('ticker', 'trade', 'mixed') AND kind IN ('ticker', 'trade') AND trade_id IS NOT NULL
+        AND (:product IS NULL OR product_id = :product)
+        AND event_time_us >= :from_us AND event_time_us < :to_us
+        AND sequence IS NOT NULL
+    ) AS books
+    WHERE (price > best_ask OR price < best_bid OR price > high_24h OR price < low_24h) AND best_bid > 0 AND best_ask > 0
+  ) AS copies
+  WHERE copy_rank = 1
 ) AS outside
 GROUP BY product_id, run

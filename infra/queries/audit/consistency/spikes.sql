@@ -25,11 +25,12 @@ WITH steps AS (
       lead(level, 2) OVER (PARTITION BY product_id ORDER BY trade_id) AS level_2,
       lead(level, 3) OVER (PARTITION BY product_id ORDER BY trade_id) AS level_3
     FROM (
-      SELECT product_id, trade_id, event_time_us, price, ln(CAST(price AS DOUBLE)) AS level
-      FROM ticks
-      WHERE (:product IS NULL OR product_id = :product)
+      SELECT product_id, trade_id, min(event_time_us) AS event_time_us, min(price) AS price, ln(CAST(min(price) AS DOUBLE)) AS level
+      FROM processed
+      WHERE lake_kind IN ('ticker', 'trade', 'mixed') AND kind IN ('ticker', 'trade') AND trade_id IS NOT NULL
+        AND (:product IS NULL OR product_id = :product)
         AND event_time_us >= :from_us AND event_time_us < :to_us
-        AND price > 0
+      GROUP BY product_id, trade_id
     ) AS levels
   ) AS neighbours
   WHERE level <> previous_level
@@ -64,8 +65,8 @@ SELECT
   s.trade_id AS first_id,
   s.trade_id + s.away - 1 AS last_id,
   CAST(s.away AS BIGINT) AS amount,
-  'price went from ' || regexp_replace(CAST(s.previous_price AS VARCHAR), '\.?0+$', '') || ' to '
-  || regexp_replace(CAST(s.price AS VARCHAR), '\.?0+$', '') || ' ('
+  'price went from ' || s.previous_price || ' to '
+  || s.price || ' ('
   || CAST(CAST((exp(s.step) - 1) * 100 AS DECIMAL(38, 2)) AS VARCHAR) || ' %, '
   || coalesce(CAST(CAST(abs(s.step) / nullif(d.mad, 0) AS DECIMAL(38, 0)) AS VARCHAR), 'infinitely many')
   || ' median deviations) and came back after ' || CAST(s.away AS VARCHAR) || IF(s.away = 1, ' trade', ' trades') AS what

@@ -12,33 +12,35 @@ SELECT
   'warning' AS severity,
   product_id,
   CAST(NULL AS VARCHAR) AS session,
-  min(event_time_us) AS first_us,
+  min(previous_us) AS first_us,
   max(event_time_us) AS last_us,
-  min(trade_id) AS first_id,
+  min(previous_id) AS first_id,
   max(trade_id) AS last_id,
-  count(*) AS amount,
-  CAST(count(*) AS VARCHAR) || ' ticks over ' || CAST(CAST(CAST(max(event_time_us) - min(event_time_us) AS DOUBLE) / 1000000 AS DECIMAL(38, 1)) AS VARCHAR)
-  || ' s repeat one price and book: price ' || regexp_replace(CAST(min(price) AS VARCHAR), '\.?0+$', '') || ', bid '
-  || regexp_replace(CAST(min(best_bid) AS VARCHAR), '\.?0+$', '') || ', ask '
-  || regexp_replace(CAST(min(best_ask) AS VARCHAR), '\.?0+$', '') AS what
+  count(DISTINCT IF(trade_id > previous_id, trade_id, NULL)) + 1 AS amount,
+  CAST(count(DISTINCT IF(trade_id > previous_id, trade_id, NULL)) + 1 AS VARCHAR) || ' ticks over '
+  || CAST(CAST(CAST(max(event_time_us) - min(previous_us) AS DOUBLE) / 1000000 AS DECIMAL(38, 1)) AS VARCHAR)
+  || ' s repeat one price and book: ' || min(shown) AS what
 FROM (
-  SELECT *, sum(changed) OVER (PARTITION BY product_id ORDER BY trade_id ROWS UNBOUNDED PRECEDING) AS run
+  SELECT *, place - row_number() OVER (PARTITION BY product_id ORDER BY place) AS run
   FROM (
     SELECT
-      product_id, trade_id, event_time_us, price, best_bid, best_ask,
-      IF(
-        price = lag(price) OVER (PARTITION BY product_id ORDER BY trade_id)
-        AND best_bid = lag(best_bid) OVER (PARTITION BY product_id ORDER BY trade_id)
-        AND best_ask = lag(best_ask) OVER (PARTITION BY product_id ORDER BY trade_id)
-        AND best_bid_size = lag(best_bid_size) OVER (PARTITION BY product_id ORDER BY trade_id)
-        AND best_ask_size = lag(best_ask_size) OVER (PARTITION BY product_id ORDER BY trade_id),
-        0, 1
-      ) AS changed
-    FROM ticks
-    WHERE (:product IS NULL OR product_id = :product)
-      AND event_time_us >= :from_us AND event_time_us < :to_us
-      AND best_bid_size IS NOT NULL AND best_ask_size IS NOT NULL
-  ) AS changes
+      product_id, trade_id, event_time_us, shown,
+      row_number() OVER (PARTITION BY product_id ORDER BY trade_id, session, n) AS place,
+      lag(shown) OVER (PARTITION BY product_id ORDER BY trade_id, session, n) AS previous_shown,
+      lag(trade_id) OVER (PARTITION BY product_id ORDER BY trade_id, session, n) AS previous_id,
+      lag(event_time_us) OVER (PARTITION BY product_id ORDER BY trade_id, session, n) AS previous_us
+    FROM (
+      SELECT
+        product_id, trade_id, event_time_us, session, n,
+        'price ' || price || ', bid ' || best_bid_size || ' at ' || best_bid || ', ask ' || best_ask_size || ' at ' || best_ask AS shown
+      FROM processed
+      WHERE lake_kind IN ('ticker', 'trade', 'mixed') AND kind IN ('ticker', 'trade') AND trade_id IS NOT NULL
+        AND (:product IS NULL OR product_id = :product)
+        AND event_time_us >= :from_us AND event_time_us < :to_us
+        AND best_bid_size IS NOT NULL AND best_ask_size IS NOT NULL
+    ) AS books
+  ) AS neighbours
+  WHERE shown = previous_shown
 ) AS runs
 GROUP BY product_id, run
-HAVING count(*) >= :least_ticks AND max(event_time_us) - min(event_time_us) >= :least_us
+HAVING count(DISTINCT IF(trade_id > previous_id, trade_id, NULL)) + 1 >= :least_ticks AND max(event_time_us) - min(previous_us) >= :least_us

@@ -6,10 +6,10 @@
 -- :slack_us duration, default 5s
 -- :restless_share number, default 0.02
 -- From one tick of a session to the next, volume_24h grows by the sizes of the trades between, exactly, where the lake has them all; but
--- every restated_us Coinbase counts it anew, and what left the 24 hours goes (of 153,087 recorded steps 152,906 are exact, and
--- the other 181 come a minute and a half apart). So a step that is not exact, between two others that are one restatement apart, is none: its trade's size
--- or volume is wrong, and the finding names it. It cannot show a wrong size in the very step of a restatement, nor one without a
--- restatement on both sides (the ends of a session, a product with few trades). Where more than restless_share of a product's steps
+-- every restated_us Coinbase counts it anew, and what left the 24 hours goes (of 153,087 recorded steps 152,906 are exact, and the other 181
+-- come a minute and a half apart). So a step that is not exact, between two others that are one restatement apart, is none: its trade's
+-- size or volume is wrong, and the finding names it. It cannot show a wrong size in the very step of a restatement, nor one without
+-- a restatement on both sides (the ends of a session, a product with few trades). Where more than restless_share of a product's steps
 -- are not exact (another way of counting, or a simulated market, whose volume flows out evenly) only growth beyond the sizes is named.
 WITH steps AS (
   SELECT
@@ -24,12 +24,19 @@ WITH steps AS (
       place - lag(place) OVER (PARTITION BY product_id, session ORDER BY trade_id) AS passed
     FROM (
       SELECT
-        product_id, session, trade_id, event_time_us, volume_24h, sequence,
-        sum(last_size) OVER (PARTITION BY product_id ORDER BY trade_id ROWS UNBOUNDED PRECEDING) AS traded,
+        product_id, session, trade_id, event_time_us, CAST(volume_24h AS DECIMAL(38, 18)) AS volume_24h, sequence,
+        sum(CAST(last_size AS DECIMAL(38, 18))) OVER (PARTITION BY product_id ORDER BY trade_id ROWS UNBOUNDED PRECEDING) AS traded,
         row_number() OVER (PARTITION BY product_id ORDER BY trade_id) AS place
-      FROM ticks
-      WHERE (:product IS NULL OR product_id = :product)
-        AND event_time_us >= :from_us AND event_time_us < :to_us
+      FROM (
+        SELECT
+          product_id, session, trade_id, event_time_us, volume_24h, sequence, last_size,
+          row_number() OVER (PARTITION BY product_id, trade_id ORDER BY IF(sequence IS NULL, 1, 0), session, n) AS copy_rank
+        FROM processed
+        WHERE lake_kind IN ('ticker', 'trade', 'mixed') AND kind IN ('ticker', 'trade') AND trade_id IS NOT NULL
+          AND (:product IS NULL OR product_id = :product)
+          AND event_time_us >= :from_us AND event_time_us < :to_us
+      ) AS copies
+      WHERE copy_rank = 1
     ) AS sums
     WHERE volume_24h IS NOT NULL AND sequence IS NOT NULL
   ) AS pairs
