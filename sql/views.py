@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# Tables whose keys name an hour. That of history is the hour a trade happened, which is never after the one it lies in otherwise.
-_HOUR_COLUMNS: Final = {"processed": "lake_hour", "uncompacted": "lake_hour", "history": "event_hour"}
+# Tables whose keys name an hour. That of history is the hour a trade happened, which is never after the one it lies in otherwise; so an
+# earlier hour of `compacted` says nothing of a trade that is asked for. (Athena lists a prefix for every hour it is not kept from.)
+_HOUR_COLUMNS: Final = {
+    "processed": "lake_hour",
+    "uncompacted": "lake_hour",
+    "history": "event_hour",
+    "compacted": "event_hour",
+}
 
 
 @dataclass(frozen=True, slots=True)

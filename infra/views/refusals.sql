@@ -43,7 +43,7 @@ FROM (
         TRY_CAST(json_extract_scalar(whole, '$.attemptsMade') AS BIGINT) AS attempts,
         TRY_CAST(json_extract_scalar(whole, '$.arrivalTimestamp') AS BIGINT) AS arrival_ms,
         TRY_CAST(json_extract_scalar(whole, '$.attemptEndingTimestamp') AS BIGINT) AS ended_ms,
-        coalesce(regexp_replace(from_utf8(TRY(from_base64(json_extract_scalar(whole, '$.rawData')))), '\n$', ''), '') AS text
+        coalesce(regexp_replace(from_utf8(TRY(from_base64(json_extract_scalar(whole, '$.rawData')))), '\n\z', ''), '') AS text
       FROM (
         SELECT error_type, lake_hour, verdict, IF(TRY(json_parse(envelope)) IS NULL, NULL, envelope) AS whole
         FROM errors

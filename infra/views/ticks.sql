@@ -65,12 +65,11 @@ FROM (
     near.*,
     row_number() OVER (PARTITION BY near.product_id, near.trade_id ORDER BY near.fullness DESC, near.receive_time_us, near.session, near.n) AS copy_rank
   FROM (
-    SELECT c.*
+    SELECT c.*, IF(c.event_time_us % 3600000000 < 60000000, later.generation, earlier.generation) AS own_generation
     FROM copies AS c
     LEFT JOIN compacted AS earlier ON earlier.hour_start_us = c.event_time_us - 60000000 - (c.event_time_us - 60000000) % 3600000000
     LEFT JOIN compacted AS later ON later.hour_start_us = c.event_time_us + 60000000 - (c.event_time_us + 60000000) % 3600000000
     WHERE earlier.generation IS NULL OR later.generation IS NULL
   ) AS near
 ) AS best
-LEFT JOIN compacted AS own ON own.hour_start_us = best.event_time_us - best.event_time_us % 3600000000
-WHERE best.copy_rank = 1 AND own.generation IS NULL
+WHERE best.copy_rank = 1 AND best.own_generation IS NULL

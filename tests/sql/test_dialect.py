@@ -96,6 +96,22 @@ def test_a_divisor_with_more_than_eight_decimals_is_refused_rather_than_rounded(
         answer(connection, sql)
 
 
+@pytest.mark.parametrize("dividend", ["7", "CAST(7 AS DECIMAL(38, 8))", "CAST(7 AS DECIMAL(38, 36))"])
+def test_a_dividend_that_athena_would_divide_with_other_decimals_is_refused(
+    connection: duckdb.DuckDBPyConnection, dividend: str
+) -> None:
+    with pytest.raises(duckdb.InvalidInputException, match="has 18 decimals"):
+        answer(connection, f"SELECT CAST({dividend} / CAST(3 AS DECIMAL(38, 8)) AS DECIMAL(38, 18))")
+
+
+@pytest.mark.parametrize(("function", "expected"), [("max_by", None), ("min_by", 3)])
+def test_the_value_at_an_extreme_may_be_null(
+    connection: duckdb.DuckDBPyConnection, function: str, expected: int | None
+) -> None:
+    rows = "(NULL, 2), (2, 1), (3, 0), (4, NULL)"
+    assert expected == answer(connection, f"SELECT {function}(x, y) FROM (VALUES {rows}) AS t (x, y)")
+
+
 @pytest.mark.parametrize(
     ("instant_us", "expected"),
     [
@@ -129,7 +145,9 @@ def test_rfc_3339_becomes_utc(connection: duckdb.DuckDBPyConnection, text: str) 
     assert "2026-11-23 02:30:19.123456" == str(answer(connection, sql))
 
 
-@pytest.mark.parametrize(("base64", "expected"), [("w7xiZXI=", "über"), ("gGE=", "\\x80a"), ("gApcbg==", "\\x80\n\\x5Cn"), ("", "")])
+@pytest.mark.parametrize(
+    ("base64", "expected"), [("w7xiZXI=", "über"), ("gGE=", "\\x80a"), ("gApcbg==", "\\x80\n\\x5Cn"), ("", "")]
+)
 def test_bytes_become_text_whatever_they_are(connection: duckdb.DuckDBPyConnection, base64: str, expected: str) -> None:
     assert expected == answer(connection, f"SELECT from_utf8(from_base64('{base64}'))")
 

@@ -52,6 +52,8 @@ def test_the_bound_stands_on_every_scan_and_below_every_window() -> None:
     for table, column in (("processed", "lake_hour"), ("uncompacted", "lake_hour"), ("history", "event_hour")):
         bounded = f"(SELECT * FROM {table} WHERE {column} >= '2026/11/23/01') AS {table}"
         assert 1 == sql.count(f"FROM {table}") == sql.count(bounded)
+    assert 3 == sql.count("(SELECT * FROM compacted WHERE event_hour >= '2026/11/23/01')")
+    assert "JOIN compacted" not in sql
 
 
 def test_views_that_other_views_are_made_of_come_first() -> None:
