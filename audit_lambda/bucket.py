@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import awscrt.checksums  # noqa: F401  # with it botocore compares CRC64NVME; without it, it would pass it over silently
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 from botocore.httpchecksum import StreamingChecksumBody
 

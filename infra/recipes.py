@@ -52,7 +52,7 @@ TRANSFORM: Final = Recipe(
 AUDIT: Final = Recipe(
     name="audit",
     handler="audit_lambda.handler",
-    libraries=("pyyaml", "sqlglot"),
+    libraries=("awscrt", "pyyaml", "sqlglot"),
     files=(*_LAKE, "infra/queries/audit/**/*.sql", "audit_lambda/page_parts/*"),
 )
 COMPACT: Final = Recipe(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import threading
 from typing import TYPE_CHECKING, Any
 
+import awscrt.checksums
 import boto3
 import pytest
 from moto import mock_aws
@@ -44,8 +46,11 @@ def test_an_object_is_read_whole_and_one_that_went_is_gone(s3: Any) -> None:
         list(store.read_chunks("raw/b"))
 
 
+CHECKSUM = base64.b64encode(awscrt.checksums.crc64nvme(b"whole").to_bytes(8, "big")).decode()
+
+
 class _Flipping(http.server.BaseHTTPRequestHandler):
-    """An S3 that has recorded the CRC32 of "whole" and sends other bytes, or breaks off."""
+    """An S3 that has recorded the checksum of "whole", CRC64NVME as it does by itself, and sends other bytes, or breaks off."""
 
     def do_GET(self) -> None:  # the base class's name
         broken = self.path.endswith("broken")
@@ -53,7 +58,7 @@ class _Flipping(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "500" if broken else str(len(body)))
         if not self.path.endswith("bare"):
-            self.send_header("x-amz-checksum-crc32", "xFkpTw==")
+            self.send_header("x-amz-checksum-crc64nvme", CHECKSUM)
             self.send_header("x-amz-checksum-type", "FULL_OBJECT")
         self.end_headers()
         self.wfile.write(body)
