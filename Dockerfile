@@ -19,6 +19,7 @@ COPY transform_lambda transform_lambda
 COPY infra infra
 COPY sql sql
 COPY audit_lambda audit_lambda
+COPY compact_lambda compact_lambda
 COPY local local
 COPY cli cli
 RUN /opt/ticklake/bin/python -m pip install --no-deps --no-build-isolation . \

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MANIFEST: Final = "manifest.json"
+# The records of replays, `replay/<id>.json`; each names the objects that it replaced.
+REPLAYS: Final = "replay"
 # The hour of a trade without an event time, which the contract does not allow; never compacted, so it is never lost.
 NO_HOUR: Final = "unknown"
 # Objects of these kinds hold trades.
@@ -37,7 +39,7 @@ _OF_REPLAY: Final = re.compile(r"(?:.*/)?replay-([0-9a-f]{16})-\d+\.parquet")
 
 
 class ManifestDamaged(Exception):
-    """A manifest that does not say what it should; it was written whole, so somebody or something else changed it."""
+    """A manifest, or a replay's record, that does not say what it should; it was written whole, so somebody or something else changed it."""
 
     def __init__(self, *, key: str, why: str) -> None:
         self.key, self.why = key, why
@@ -153,6 +155,18 @@ def counts(key: str, *, replaced: frozenset[str], replays: Collection[str]) -> b
     """Whether an object of `processed` counts: Parquet, not replaced by a replay, and not of a replay that never took effect."""
     of_replay = _OF_REPLAY.fullmatch(key)
     return key.endswith(".parquet") and key not in replaced and (of_replay is None or of_replay[1] in replays)
+
+
+def decode_replaced(key: str, record: Mapping[str, Any]) -> list[str]:
+    """
+    The keys that the replay whose record this is put others in the place of.
+
+    Raises: ManifestDamaged.
+    """
+    replaced = record.get("replaced")
+    if not isinstance(replaced, list):
+        raise ManifestDamaged(key=key, why="it has no list of what it replaced")
+    return [str(name) for name in replaced]
 
 
 def kind_of(key: str) -> str:

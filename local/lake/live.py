@@ -13,17 +13,15 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from local.lake.objects import find_objects
 from sql.glue import read_table
-from sql.history import counts
+from sql.history import REPLAYS, ManifestDamaged, counts, decode_replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-REPLAYS: Final = "replay"
 
 
 class RecordDamaged(Exception):
@@ -62,11 +60,10 @@ def find_live(root: Path) -> Live:
 
 def _read_records(root: Path) -> Iterator[tuple[str, list[str]]]:
     for path in sorted((root / REPLAYS).glob("*.json")):
-        record = read_record(path)
-        replaced = record.get("replaced")
-        if not isinstance(replaced, list):
-            raise RecordDamaged(path=path, why="it has no list of what it replaced")
-        yield path.stem, replaced
+        try:
+            yield path.stem, decode_replaced(path.name, read_record(path))
+        except ManifestDamaged as error:
+            raise RecordDamaged(path=path, why=error.why) from error
 
 
 def read_record(path: Path) -> dict[str, object]:

@@ -27,10 +27,11 @@ import pyarrow.parquet as pq
 
 from contract.reasons import LineRefused
 from local.lake.folder import LakeError
-from local.lake.live import REPLAYS, RecordDamaged, find_live, read_record, sync_folder, write_record
+from local.lake.live import RecordDamaged, find_live, read_record, sync_folder, write_record
 from local.lake.objects import DUCKDB_TYPES, find_objects, starts_as_gzip
 from sql.dialect import complaint, identifier, literal_paths
 from sql.glue import read_table
+from sql.history import REPLAYS
 from sql.hours import HOUR_US, lake_hour
 from transform_lambda.decode import decode_line, read_name
 from transform_lambda.partition import MIXED, decide_hour
