@@ -2,7 +2,7 @@
 Who is told of an audit, and in which words: a notice if the lake is worse than the audit before said, or better again.
 
 Laws: pure; a hole that was filled wakes nobody, so whole and healed are one level here; what stays as bad as it was is not said again. Text
-from outside (product names, reasons) is cut and holds no control characters. A notice names where the report lies and carries no credentials.
+of the lake is made visible and cut (words.py), so that it cannot begin a line of its own. A notice names where the report lies and carries no credentials.
 Refuses to know: SNS, S3.
 Source: Amazon SNS API reference, Publish (a subject is ASCII, at most 100 characters, without line breaks; a message 256 KB).
 """
@@ -10,11 +10,10 @@ Source: Amazon SNS API reference, Publish (a subject is ASCII, at most 100 chara
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from audit_lambda.findings import SEVERITIES
-from sql.hours import EPOCH
+from audit_lambda.words import say_budget, say_objective, say_share, say_span, say_why, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,16 +24,7 @@ if TYPE_CHECKING:
 
 MOST_SHOWN: Final = 10
 SUBJECT_LIMIT_CHARS: Final = 100
-TEXT_LIMIT_CHARS: Final = 300
 LEVELS: Final[Mapping[Verdict, int]] = {"whole": 0, "healed": 0, "unproven": 1, "holes": 2, "damaged": 3}
-# What each verdict means, for somebody who reads it on a phone.
-IN_WORDS: Final[Mapping[Verdict, str]] = {
-    "whole": "Nothing is missing.",
-    "healed": "Nothing is missing; what was, has been filled in.",
-    "unproven": "Nothing was found missing, and not everything could be asked.",
-    "holes": "Something is missing, and each hole is named with its reason.",
-    "damaged": "Something is missing without a name, or is not what was sent.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +49,20 @@ def decide_notice(report: Report, kind: Kind, *, before: Report | None, page: st
         return None
     # Not to know is no recovery.
     change = "not known" if report.verdict == "unproven" else "worse" if level > level_before else "better again"
-    subject = f"ticklake {_clean(report.lake)}: {report.verdict} ({kind} audit, {change})"
+    subject = f"ticklake {visible(report.lake)}: {report.verdict} ({kind} audit, {change})"
     return Notice(subject=_ascii(subject)[:SUBJECT_LIMIT_CHARS], message="\n".join(_lines(report, kind, before, page)))
 
 
 def _lines(report: Report, kind: Kind, before: Report | None, page: str) -> Iterator[str]:
-    yield f"The {kind} audit of the lake {_clean(report.lake)} from {_instant(report.from_us)} to {_instant(report.to_us)} says: {report.verdict}."
-    yield IN_WORDS[report.verdict]
+    yield f"The {kind} audit of the lake {visible(report.lake)}, {say_span(report)}, says: {report.verdict}."
+    yield say_why(report)
     if before is not None:
-        yield f"The audit before, from {_instant(before.from_us)} to {_instant(before.to_us)}, said: {before.verdict}."
-    if report.slo.share is not None:
-        yield (
-            f"Trades: {report.slo.expected} expected, {report.slo.missing} missing; {report.slo.budget_used} of the error budget used "
-            f"(objective {report.slo.target})."
-        )
+        yield f"The audit before, {say_span(before)}, said: {before.verdict}."
+    yield f"{say_share(report.slo)} {say_objective(report.slo)} {say_budget(report.slo)}"
     yield from _findings(report)
     for check in report.checks:
         if check.state == "not_run":
-            yield f"Not run: {check.name} ({_clean(check.why)})."
+            yield f"Not run: {check.name} ({visible(check.why)})."
     yield f"\nThe report: {page}"
     yield "What to do: docs/operations.md#the-audit"
 
@@ -94,16 +80,8 @@ def _findings(report: Report) -> Iterator[str]:
 
 
 def _finding(check: CheckResult, finding: Finding) -> str:
-    about = " ".join(_clean(name) for name in (finding.product_id, finding.session) if name)
-    return f"{finding.severity}, {check.group}/{check.name}{', ' + about if about else ''}: {_clean(finding.what)}"
-
-
-def _instant(at_us: int) -> str:
-    return f"{EPOCH + timedelta(microseconds=at_us):%Y-%m-%d %H:%M} UTC"
-
-
-def _clean(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)[:TEXT_LIMIT_CHARS]
+    about = " ".join(visible(name) for name in (finding.product_id, finding.session) if name)
+    return f"{finding.severity}, {check.group}/{check.name}{', ' + about if about else ''}: {visible(finding.what)}"
 
 
 def _ascii(text: str) -> str:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from audit_lambda.metrics import METRICS, metrics_line
 from audit_lambda.report import Slo
+from infra import ROOT
 from tests.audit_lambda.samples import NOT_RUN, finding, report
 
 
@@ -67,3 +69,8 @@ def test_a_share_of_nothing_is_not_told() -> None:
     line = told(slo=Slo("0.9999", expected=0, missing=0, share=None, budget_used=None), scanned_bytes=None)
     assert not {"AuditBudgetUsed", "AuditScanned"} & line.keys()
     assert 250 == told(slo=Slo("0.9999", 10, 1, "0.9", "2.5"))["AuditBudgetUsed"]
+
+
+def test_every_metric_stands_in_the_runbook_as_it_is_told() -> None:
+    rows = re.findall(r"^\| `(Audit\w*)` \|", (ROOT.parent / "docs/operations.md").read_text(), flags=re.MULTILINE)
+    assert [each.name for each in METRICS] == rows

@@ -11,11 +11,18 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from audit_lambda.findings import VERDICTS
+from audit_lambda.metrics import metrics_line as audit_line
+from audit_lambda.report import Slo
+from compact_lambda.metrics import metrics_line as compact_line
+from compact_lambda.run import Outcome
 from infra import ROOT
+from infra.stacks import WATCHED
 from local.firehose.config import Column, Conversion, TableSchema
 from local.firehose.guesses import Guesses
 from producer.health import UNDELIVERED_MAX_S
@@ -23,6 +30,7 @@ from producer.ledger import Ledger, Receipt
 from producer.metrics import FeedReading, MinuteOfMetrics, Reading
 from producer.quota import Use
 from producer.settings import Settings
+from tests.audit_lambda.samples import NOT_RUN, finding, report
 from tests.infra.cloudwatch import MINUTE_MS, CloudWatch, Sample, matches
 from tests.infra.templates import properties, tree_of
 from tests.local.firehose.conftest import NOON_MS, Rig, answer_each, plain_stream, transforming_stream
@@ -31,15 +39,18 @@ from transform_lambda.handler import handler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from audit_lambda.report import Report
     from local.firehose.metrics import Metrics
 
 STREAM: Final = "ticklake"
 FUNCTION: Final = "local-transform"
 HALF_HOUR: Final = 30
+HOUR_MS: Final = 60 * MINUTE_MS
 PREFIX: Final = "local-"  # the stack's name in these tests
 ALARMS: Final = {
     alarm["AlarmName"].removeprefix(PREFIX): alarm
-    for alarm in properties("pipeline", "AWS::CloudWatch::Alarm").values()
+    for stack in WATCHED
+    for alarm in properties(stack, "AWS::CloudWatch::Alarm").values()
 }
 GOOD_LINE: Final = (ROOT.parent / "contract/examples/line/line.ticker.pass.json").read_bytes()
 
@@ -92,8 +103,14 @@ def tell_stream(watch: CloudWatch, metrics: Metrics, *names: str) -> None:
             watch.put("AWS/Firehose", name, {"DeliveryStreamName": STREAM}, sample)
 
 
-def by_hand(watch: CloudWatch, namespace: str, metric: str, value: float, minutes: range) -> None:
-    dimension, name = ("FunctionName", FUNCTION) if namespace == "AWS/Lambda" else ("DeliveryStreamName", STREAM)
+DIMENSION: Final = {"AWS/Lambda": "FunctionName", "AWS/SQS": "QueueName", "AWS/Firehose": "DeliveryStreamName"}
+
+
+def by_hand(
+    watch: CloudWatch, namespace: str, metric: str, value: float, minutes: range, *, of: str | None = None
+) -> None:
+    dimension = DIMENSION[namespace]
+    name = of or (FUNCTION if namespace == "AWS/Lambda" else STREAM)
     for minute in minutes:
         watch.put(namespace, metric, {dimension: name}, Sample(NOON_MS + minute * MINUTE_MS, value, value))
 
@@ -110,6 +127,19 @@ def ordinary(watch: CloudWatch, minutes: range = range(HALF_HOUR)) -> None:
     longest_s = float(parameter("TransformBufferSeconds") + 1.5 * parameter("LakeBufferSeconds"))
     for name in ("DeliveryToS3.DataFreshness", "BackupToS3.DataFreshness"):
         by_hand(watch, "AWS/Firehose", name, longest_s, minutes)
+    upkeep(watch)
+
+
+def upkeep(watch: CloudWatch, audit: Report | None = None, compaction: Outcome | None = None) -> None:
+    """The hours up to the end of the half-hour: audits and compactions that ended well, and then, if any is said, one that did not."""
+    end_ms = NOON_MS + HALF_HOUR * MINUTE_MS
+    for hours in range(36):
+        at_ms = end_ms - end_ms % HOUR_MS - hours * HOUR_MS - MINUTE_MS
+        is_last = hours == 0
+        watch.put_emf(audit_line(audit if audit and is_last else report(), "hourly", now_ms=at_ms))
+        watch.put_emf(compact_line(compaction if compaction and is_last else Outcome(), lake="ticklake", now_ms=at_ms))
+        if (at_ms // HOUR_MS) % 24 == 2 or (audit and is_last):
+            watch.put_emf(audit_line(audit if audit and is_last else report(), "daily", now_ms=at_ms))
 
 
 # ---------------------------------------------------------------------- what fires each
@@ -212,8 +242,25 @@ def lines_are_refused(watch: CloudWatch, caplog: pytest.LogCaptureFixture) -> in
     return int(json.loads(caplog.messages[-1])["_aws"]["Timestamp"])
 
 
-def lambda_tells(metric: str, value: float) -> Callable[[CloudWatch], None]:
-    return lambda watch: by_hand(watch, "AWS/Lambda", metric, value, range(26, HALF_HOUR))
+def lambda_tells(metric: str, value: float, function: str = FUNCTION) -> Callable[[CloudWatch], None]:
+    return lambda watch: by_hand(watch, "AWS/Lambda", metric, value, range(26, HALF_HOUR), of=function)
+
+
+def waits_in(queue: str) -> Callable[[CloudWatch], None]:
+    metric, name = "ApproximateNumberOfMessagesVisible", properties("upkeep", "AWS::SQS::Queue")[queue]["QueueName"]
+    return lambda watch: by_hand(watch, "AWS/SQS", metric, 1, range(26, HALF_HOUR), of=name)
+
+
+def an_audit_of(audit: Report) -> Callable[[CloudWatch], None]:
+    return lambda watch: upkeep(watch, audit=audit)
+
+
+def a_compaction_of(**outcome: Any) -> Callable[[CloudWatch], None]:
+    return lambda watch: upkeep(watch, compaction=Outcome(**outcome))
+
+
+def nothing_runs(_: CloudWatch) -> None:
+    """Not a word."""
 
 
 def the_backup_is_old(watch: CloudWatch) -> None:
@@ -226,6 +273,23 @@ def the_backup_is_old(watch: CloudWatch) -> None:
 
 
 FIRED_BY: Final[dict[str, Callable[[CloudWatch], None]]] = {
+    "audit-budget": an_audit_of(report(slo=Slo("0.9999", 10_000, 1, "0.9999", "1"))),
+    "audit-damaged": an_audit_of(report(verdict="damaged")),
+    "audit-day-not-run": nothing_runs,
+    "audit-errors": lambda_tells("Errors", 1, "local-audit"),
+    "audit-incomplete": an_audit_of(report(verdict="unproven", checks=(NOT_RUN,))),
+    "audit-missing-ids": an_audit_of(report(finding("damage", 1))),
+    "audit-not-run": nothing_runs,
+    "audit-slow": lambda_tells("Duration", 720_001, "local-audit"),
+    "audit-throttled": lambda_tells("Throttles", 1, "local-audit"),
+    "audit-undone": waits_in("AuditUndone"),
+    "compact-errors": lambda_tells("Errors", 1, "local-compact"),
+    "compact-frozen": a_compaction_of(frozen=("2026/11/23/02",)),
+    "compact-late": a_compaction_of(waiting=("2026/11/23/02",), oldest_age=timedelta(hours=6, seconds=1)),
+    "compact-not-run": nothing_runs,
+    "compact-slow": lambda_tells("Duration", 720_001, "local-compact"),
+    "compact-throttled": lambda_tells("Throttles", 1, "local-compact"),
+    "compact-undone": waits_in("CompactUndone"),
     "backup-stale": the_backup_is_old,
     "books-unbalanced": producers_that(lost=1),
     "conversion-failed": a_row_does_not_convert,
@@ -276,7 +340,9 @@ def test_every_alarm_is_fired_by_a_test() -> None:
     assert {*FIRED_BY, "lines-refused"} == set(ALARMS)
 
 
-@pytest.mark.parametrize("name", ["feed-silent", "stream-silent"])
+@pytest.mark.parametrize(
+    "name", ["feed-silent", "stream-silent", "audit-not-run", "audit-day-not-run", "compact-not-run"]
+)
 def test_silence_is_no_metric_at_all_as_well(name: str) -> None:
     assert fires(CloudWatch(), name)
 
@@ -305,6 +371,28 @@ def test_a_slow_transform_is_told_before_it_runs_out_of_time() -> None:
     assert 0.8 * 1000 * int(transform["Timeout"]) == float(ALARMS["transform-slow"]["Threshold"])
 
 
+@pytest.mark.parametrize("name", ["Audit", "Compact"])
+def test_slow_upkeep_is_told_before_it_runs_out_of_time(name: str) -> None:
+    function = properties("upkeep", "AWS::Lambda::Function")[name]
+    assert 0.8 * 1000 * int(function["Timeout"]) == float(ALARMS[f"{name.lower()}-slow"]["Threshold"])
+
+
+def test_a_damaged_lake_is_the_worst_verdict_there_is() -> None:
+    assert VERDICTS.index("damaged") == len(VERDICTS) - 1 == int(ALARMS["audit-damaged"]["Threshold"])
+
+
+def test_what_runs_each_hour_may_come_late_within_two() -> None:
+    """An audit due at ten to the hour ends before or after it: two in one hour and none in the next is ordinary."""
+    for name in ("audit-not-run", "compact-not-run"):
+        assert (3600, 3) == (int(ALARMS[name]["Period"]), int(ALARMS[name]["EvaluationPeriods"]))
+
+
+def test_a_daily_audit_is_missed_only_after_more_than_a_day() -> None:
+    alarm = ALARMS["audit-day-not-run"]
+    looked_at_s = int(alarm["Period"]) * int(alarm["EvaluationPeriods"])
+    assert 86_400 + int(alarm["Period"]) <= looked_at_s <= 604_800  # the most that an alarm may look at
+
+
 def test_an_old_journal_is_told_before_the_producer_is_started_anew() -> None:
     told_s = float(ALARMS["journal-old"]["Threshold"]) / 1000 + 60 * int(ALARMS["journal-old"]["EvaluationPeriods"])
     assert 60 * Settings().linger_s <= float(ALARMS["journal-old"]["Threshold"]) / 1000
@@ -320,7 +408,9 @@ def test_a_watching_producer_is_never_silent() -> None:
 def test_an_alarm_has_a_description_a_topic_and_a_way_back() -> None:
     for name, alarm in ALARMS.items():
         assert alarm["AlarmDescription"].endswith(f"(docs/operations.md#{name})"), name
-        assert alarm["AlarmActions"] == alarm["OKActions"] == ["local-Topic"], name
+        (topic,) = alarm["AlarmActions"]
+        assert alarm["AlarmActions"] == alarm["OKActions"], name
+        assert topic.endswith("local-Topic"), name
         assert alarm["TreatMissingData"] in {"breaching", "notBreaching"}, name
 
 
