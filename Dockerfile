@@ -1,4 +1,4 @@
-# The producer's image, for arm64 and amd64. docs/deploy.md has the commands; nothing here has been built where it was written.
+# The producer's image, for arm64 and amd64. docs/deploy.md has the commands, and says what it was built upon where it was written.
 #
 #   docker buildx build --platform linux/arm64 --build-arg PYTHON_DIGEST=sha256:… -t ticklake .
 #
