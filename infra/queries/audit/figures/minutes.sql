@@ -15,7 +15,8 @@
 --   h healed: trades were fetched afterwards, and none is missing              t trades, and no testimony that anybody watched (backfilled)
 --   n not watched                                                              p watched for a part of the time
 --   1-9 watched, by trades a minute: 1, 3, 10, 30, 100, 300, 1000, 3000, 10000 and more
---   z halted: no trade for :halt_us and for :halt_times the product's usual wait between trades          q quiet: watched, and no trade
+--   z halted: no trade for :halt_us and for :halt_times the product's usual wait between trades (known from more than so many of them)
+--   q quiet: watched, and no trade
 -- Where `from` is the beginning, the span begins with what the lake knows, and ends with it where what follows would be the longer part. What was
 -- received within settle_us of now may still be on its way: it is no loss and no hole yet.
 WITH facts AS (
@@ -177,7 +178,7 @@ letters AS (
       WHEN trades >= 10 * minutes_in_cell THEN '3'
       WHEN trades >= 3 * minutes_in_cell THEN '2'
       WHEN trades > 0 THEN '1'
-      WHEN trades_of_product > 0
+      WHEN trades_of_product > :halt_times
         AND coalesce(later_trade_us, least(end_us, known_until_us)) - coalesce(earlier_trade_us, start_us) >= :halt_us
         AND CAST(coalesce(later_trade_us, least(end_us, known_until_us)) - coalesce(earlier_trade_us, start_us) AS DOUBLE)
         >= CAST(traded_for_us AS DOUBLE) / trades_of_product * :halt_times
