@@ -1,8 +1,8 @@
 """
-`ticklake compact`: closed hours of a lake into the table history.
+`ticklake compact`: closed hours of a lake into the table history, at home with DuckDB, in AWS with Athena.
 
 Laws: a dry run touches nothing; each hour counts by itself, so a run may be cut short at any time and begun again.
-Refuses to know: how an hour is compacted (local/lake/compact.py).
+Refuses to know: how an hour is compacted (local/lake/compact.py; compact_lambda/).
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
+from click.core import ParameterSource
 
+from cli.compacting import compact_in_aws, say_frozen
 from cli.spans import decode_span, from_option, lake_option, to_option
+from compact_lambda.run import Wanted
 from local.lake.compact import Step, compact_hour, hold_lake, survey_folder, sweep
 from local.lake.folder import LakeError
 from sql.history import plan_compaction
@@ -33,9 +36,33 @@ EXIT_FROZEN: Final = 3
 @to_option
 @click.option("--even-open", is_flag=True, help="Also hours that are not closed yet; later rows reopen them.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be compacted.")
-def command(*, lake: Path, from_: str | None, to: str | None, even_open: bool, dry_run: bool) -> None:
+@click.option(
+    "--athena", is_flag=True, help="Compact the deployed lake instead of a folder, as the function does every hour."
+)
+@click.option(
+    "--name", "prefix", default="ticklake", show_default=True, help="With --athena: what the stacks' names begin with."
+)
+@click.option("--region", help="With --athena: the region; by default AWS's own settings say.")
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    lake: Path,
+    from_: str | None,
+    to: str | None,
+    even_open: bool,
+    dry_run: bool,
+    athena: bool,
+    prefix: str,
+    region: str | None,
+) -> None:
     """Turn closed hours into the table history: one row per trade, typed, sorted; the view ticks answers as before, and faster."""
     from_us, to_us = decode_span(from_, to)
+    if athena:
+        if context.get_parameter_source("lake") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--lake is a folder's, --athena compacts a deployed lake: say one of them.")
+        out = compact_in_aws(prefix, region, Wanted(from_us=from_us, to_us=to_us, even_open=even_open, dry_run=dry_run))
+        sys.exit(EXIT_FROZEN if out.frozen else 0)
     now = datetime.now(UTC)
     root = lake.resolve()
     try:
@@ -81,6 +108,4 @@ def _report(plan: CompactionPlan, done: list[Compacted], *, verb: str, count: in
         f"{len(plan.frozen)} frozen"
     )
     for hour in plan.frozen:
-        click.echo(
-            f"Hour {hour} has late rows, and the objects it was made of are gone: it stays as it is. Put them back to fold the rows in."
-        )
+        click.echo(say_frozen(hour))

@@ -111,8 +111,10 @@ def plan_unload(plan: HourPlan, *, generation: str, bucket: str, folder: str) ->
     """
     The statement by which Athena writes the hour into the folder, an S3 URL that ends with a slash.
 
-    It is no INSERT INTO history: Athena writes those under `event_hour=…/`, wherever a projected table says its partitions are.
+    It is no INSERT INTO history: Athena writes those under `event_hour=…/`, wherever a projected table says that its partitions are, and
+    Trino drops the ORDER BY of an INSERT.
     Source: Athena user guide, UNLOAD: each file is sorted as the SELECT says; the folder has to be empty; a failed one leaves what it wrote.
+    Of INSERT: one of Athena's engineers, in trinodb/trino pull request 25657 (May 2025).
     Caller must: give every try a folder of its own.
     """
     select = _of_objects(plan_hour(plan, generation=generation), plan, bucket=bucket).sql(ATHENA, comments=False)

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from compact_lambda.hour import Step
+from compact_lambda.hour import Place, Step
 from compact_lambda.run import CompactionFailed, HourDone, HourNotDone, Outcome, Rim, Wanted, compact_lake, read_near
+from local.athena.hosting import host_athena
 from local.lake.compact import compact_hour, survey_folder
+from sql.athena import Athena
+from sql.compaction import plan_uncompacted_view
+from sql.dialect import ATHENA
 from sql.glue import read_table
 from sql.history import plan_compaction
-from tests.compact_lambda.lakes import Aws, FolderBucket, aws, failing
+from sql.views import load_views
+from tests.compact_lambda.lakes import BUCKET, Aws, FolderBucket, aws, failing, parse_question
 from tests.local.lake.trades import LATER, files, put, select, ticker, ticks
 
 if TYPE_CHECKING:
@@ -107,6 +112,23 @@ def test_a_lake_that_athena_compacted_is_read_at_home_and_the_other_way_round(tm
     there = aws(home)
     assert [] == run(there).done
     assert len(before) == len(there.athena.select(TICKS))
+
+
+def test_over_athenas_protocol_history_and_answers_are_the_same(tmp_path: Path) -> None:
+    small(tmp_path)
+    with host_athena(tmp_path, bucket=BUCKET) as hosted:
+        athena = Athena(hosted.client(), workgroup="primary", database="ticklake")
+        athena.run(plan_uncompacted_view("2014/01/01/00"))
+        for view in load_views().values():
+            athena.run(f"CREATE OR REPLACE VIEW {view.name} AS {view.select.sql(ATHENA)}")
+        ask = parse_question(TICKS)
+        before = athena.ask(ask).rows
+        place = Place(lake=FolderBucket(tmp_path), work=FolderBucket(tmp_path), athena=athena)
+        out = compact_lake(place, rim(), Wanted())
+        assert ["2026/11/23/02", "2026/11/23/03"] == [hour.event_hour for hour in out.done]
+        assert 0 < min(hour.scanned_bytes for hour in out.done)
+        assert before == athena.ask(ask).rows
+        assert 0 == athena.ask(parse_question("SELECT count(*) FROM uncompacted")).rows[0][0]
 
 
 def test_a_second_run_writes_nothing(tmp_path: Path) -> None:
