@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from audit_lambda.checks import SCOPE, load_checks, load_figures, load_slo, plan_check
 from audit_lambda.findings import FINDING_COLUMNS, decode_findings
-from audit_lambda.report import CheckResult, Figure, Report, Slo, encode_cell
+from audit_lambda.report import CheckResult, Figure, Report, Slo
 from audit_lambda.verdict import TARGET, decide_verdict, judge_slo
-from sql.engine import EngineFailed
+from sql.engine import EngineFailed, encode_cell
 from sql.hours import EPOCH
 from sql.questions import ValueRefused, decode_instant_us, plan_query
 

@@ -9,8 +9,6 @@ Refuses to know: engines, HTML, where reports are kept.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from audit_lambda.findings import SEVERITIES, Finding, Group, Severity, Verdict
@@ -110,16 +108,6 @@ class Report:
         """The worst severity found, or None."""
         found = [finding.severity for check in self.checks for finding in check.findings]
         return max(found, key=SEVERITIES.index, default=None)
-
-
-def encode_cell(cell: Any) -> Any:
-    """One cell of a figure as JSON has it: decimals in full, times as RFC 3339 in UTC."""
-    if isinstance(cell, Decimal):
-        plain = format(cell, "f")
-        return plain.rstrip("0").rstrip(".") if "." in plain else plain
-    if isinstance(cell, datetime):
-        return cell.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-    return cell
 
 
 def encode_report(report: Report) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import contextlib
 import logging
 import random
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,10 +22,10 @@ import click
 from rich.console import Console
 from rich.logging import RichHandler
 
+from cli.answers import print_answer
 from cli.driving import EXIT_FAULT, drive, exit_code
 from cli.feeds import FeedPlan, claim_folder, decode_speed, plan_feed
 from cli.options import make_settings, settings_options
-from cli.query import print_result
 from cli.receipts import describe_engine, describe_producer
 from cli.run import make_producer
 from cli.views import choose_view
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 
     from local.firehose.config import StreamConfig
     from local.firehose.counters import EngineSnapshot
-    from local.lake.answers import Result
     from producer.ledger import Receipt
+    from sql.engine import Answer
 
 _SHOWN: Final = 6  # products named in the first line
 _CANDLES: Final = 5  # how many minutes of each product the closing answer shows
@@ -249,16 +249,19 @@ class _Run:
             self._print("ohlcv", _last_of_each(run_query(lake, load_query("ohlcv"), {})))
         click.echo(f"\nAsk it more: ticklake query --list --lake {self.lake}")
 
-    def _print(self, name: str, result: Result) -> None:
+    def _print(self, name: str, answer: Answer) -> None:
         click.echo(f"\n{load_query(name).question}")
-        print_result(result, self.console)
+        print_answer(answer, self.console)
 
 
-def _last_of_each(result: Result) -> Result:
+def _last_of_each(answer: Answer) -> Answer:
     """The last few intervals of each product."""
-    products = result.table.column("product_id").to_pylist()
-    keep = [products[at + 1 :].count(product) < _CANDLES for at, product in enumerate(products)]
-    return type(result)(result.table.filter(keep))
+    at_product = answer.columns.index("product_id")
+    products = [row[at_product] for row in answer.rows]
+    return replace(
+        answer,
+        rows=[row for at, row in enumerate(answer.rows) if products[at + 1 :].count(products[at]) < _CANDLES],
+    )
 
 
 def _refused_by_reason(log: LambdaLog) -> dict[str, int]:

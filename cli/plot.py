@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from local.lake.answers import Result
+    from sql.engine import Answer
 
 
 COLUMNS: Final = ("product_id", "interval_start", "open", "high", "low", "close", "volume")
@@ -34,17 +34,17 @@ _FILL: Final = 0.8
 Bar = dict[str, Any]
 
 
-def plot_bars(result: Result, output: Path) -> None:
+def plot_bars(answer: Answer, output: Path) -> None:
     """
     Draw each product's price (high to low, open to close) and volume, one above the other.
 
     Raises: click.ClickException if the answer has no bars, or too many products; OSError.
     """
-    if missing := [name for name in COLUMNS if name not in result.columns]:
+    if missing := [name for name in COLUMNS if name not in answer.columns]:
         raise click.ClickException(
             f"--plot draws bars, such as those of ohlcv; this answer has no {', '.join(missing)}."
         )
-    bars = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    bars = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
     products = sorted({bar["product_id"] for bar in bars})
     if not products:
         raise click.ClickException("The answer has no rows, so there is nothing to draw.")

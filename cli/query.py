@@ -1,43 +1,31 @@
 """
-`ticklake query`: ask a lake on this machine a question of infra/queries, or a SELECT of one's own.
+`ticklake query`: ask a lake, on this machine or in AWS, a question of infra/queries, or a SELECT of one's own.
 
-Laws: what a lake holds is untrusted text: nothing of it reaches a terminal as a control sequence; decimals are written exactly.
-Refuses to know: how a question is planned (sql/questions.py).
+Laws: thin; a question is the same for either engine.
+Refuses to know: how a question is planned (sql/questions.py), how an answer is written (answers.py).
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
 import re
-import sys
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import click
-import pyarrow as pa
-import pyarrow.parquet as pq
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from click.core import ParameterSource
 
-from local.lake.answers import Result, run_query
+from cli.answers import FORMATS, printable, write_answer
+from cli.athena import describe_cost, find_athena, metered
+from local.lake.answers import run_query
 from local.lake.folder import LakeError, open_lake
 from sql.dialect import SqlRefused
-from sql.questions import Query, QueryError, list_queries, load_query, query_from_sql
+from sql.engine import EngineFailed
+from sql.questions import Query, QueryError, list_queries, load_query, plan_query, query_from_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-_FORMATS: Final = ("table", "csv", "json", "parquet")
-# What steers a terminal: C0, DEL and C1, and Unicode's separators and directions.
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-# Wide enough that nothing is folded where no terminal sets a width.
-_NO_TERMINAL_COLUMNS: Final = 1000
+    from sql.engine import Answer
 
 
 @click.command("query")
@@ -59,7 +47,7 @@ _NO_TERMINAL_COLUMNS: Final = 1000
 @click.option(
     "--format",
     "form",
-    type=click.Choice(_FORMATS),
+    type=click.Choice(FORMATS),
     help="How to write the answer; by default as FILE's ending says, or a table.",
 )
 @click.option(
@@ -71,6 +59,13 @@ _NO_TERMINAL_COLUMNS: Final = 1000
     metavar="FILE",
     help="Draw the bars of ohlcv into this PNG or SVG file, instead of writing them.",
 )
+@click.option(
+    "--athena", is_flag=True, help="Ask Athena, where a stack is deployed, instead of a lake on this machine."
+)
+@click.option(
+    "--name", "prefix", default="ticklake", show_default=True, help="With --athena: what the stacks' names begin with."
+)
+@click.option("--region", help="With --athena: the region; by default AWS's own settings say.")
 @click.option("--list", "list_", is_flag=True, help="List the questions and what each may be told.")
 def command(
     *,
@@ -84,6 +79,9 @@ def command(
     form: str | None,
     output: Path | None,
     plot: Path | None,
+    athena: bool,
+    prefix: str,
+    region: str | None,
     list_: bool,
 ) -> None:
     """
@@ -92,6 +90,7 @@ def command(
     \b
     ticklake query ohlcv --product BTC-USD --interval 5m
     ticklake query "SELECT count(*) AS trades FROM ticks"
+    ticklake query vwap --athena --from 2026-11-23
     """  # noqa: D301  # \b is click's own mark: keep these lines as they are
     if list_:
         click.echo(_describe_queries())
@@ -105,24 +104,39 @@ def command(
         raise click.UsageError("Parquet is not text: name a file with --output.")
     if plot is not None and plot.suffix not in {".png", ".svg"}:
         raise click.UsageError("--plot draws PNG or SVG: name a file that ends in .png or .svg.")
+    context = click.get_current_context()
+    if athena and context.get_parameter_source("lake") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--athena asks a deployed stack and --lake a folder: say one of them.")
     try:
         asked = query_from_sql(question) if re.search(r"\s", question) else load_query(question)
-        with open_lake(lake) as opened:
-            result = run_query(opened, asked, values)
-    except (LakeError, QueryError, SqlRefused) as error:
-        raise click.ClickException(str(error)) from error
+        answer = _ask_athena(asked, values, prefix, region) if athena else _ask_lake(asked, values, lake)
+    except (LakeError, QueryError, SqlRefused, EngineFailed) as error:
+        raise click.ClickException("\n".join(map(printable, str(error).split("\n")))) from error
     if plot is None:
-        _write_answer(result, form, output)
+        write_answer(answer, form, output)
     else:
-        _plot_answer(result, plot)
+        _plot_answer(answer, plot)
 
 
-def _plot_answer(result: Result, plot: Path) -> None:
+def _ask_lake(asked: Query, values: Mapping[str, str], lake: Path) -> Answer:
+    with open_lake(lake) as opened:
+        return run_query(opened, asked, values)
+
+
+def _ask_athena(asked: Query, values: Mapping[str, str], prefix: str, region: str | None) -> Answer:
+    planned = plan_query(asked, values)
+    with metered() as meter:
+        answer = find_athena(prefix, region, meter).ask(planned)
+    click.echo(describe_cost(answer.scanned_bytes or 0), err=True)
+    return answer
+
+
+def _plot_answer(answer: Answer, plot: Path) -> None:
     # Imported here: it takes longer than most questions.
     from cli.plot import plot_bars  # noqa: PLC0415
 
     try:
-        plot_bars(result, plot)
+        plot_bars(answer, plot)
     except OSError as error:
         raise click.ClickException(f"The picture could not be written to {plot}: {error.strerror}.") from error
 
@@ -136,7 +150,7 @@ def _decode_others(others: tuple[str, ...]) -> dict[str, str]:
 
 def _form_by_ending(output: Path | None) -> str:
     ending = output.suffix.removeprefix(".") if output else ""
-    return ending if ending in _FORMATS else "table"
+    return ending if ending in FORMATS else "table"
 
 
 def _describe_queries() -> str:
@@ -152,72 +166,3 @@ def _describe(query: Query) -> Iterator[str]:
             else f"--set {parameter.name}="
         )
         yield f"    {option:<12} {parameter.type}, by default {parameter.default}"
-
-
-def _write_answer(result: Result, form: str, output: Path | None) -> None:
-    try:
-        if form == "parquet":
-            assert output is not None
-            pq.write_table(result.table, output, compression="zstd")
-        elif form == "table" and output is None:
-            print_result(result, Console())
-        elif output is None:
-            text = _encode(result, form)
-            click.echo("\n".join(map(_printable, text.split("\n"))) if sys.stdout.isatty() else text, nl=False)
-        else:
-            output.write_text(_encode(result, form), encoding="utf-8", newline="")
-    except OSError as error:
-        raise click.ClickException(f"The answer could not be written to {output}: {error.strerror}.") from error
-
-
-def _encode(result: Result, form: str) -> str:
-    text = io.StringIO()
-    if form == "csv":
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(result.columns)
-        rows.writerows([encode_cell(cell) for cell in row] for row in result.rows)
-    elif form == "json":
-        objects = [dict(zip(result.columns, map(_json_cell, row), strict=True)) for row in result.rows]
-        text.write(json.dumps(objects, indent=1, ensure_ascii=False) + "\n")
-    else:
-        print_result(result, Console(file=text, width=_NO_TERMINAL_COLUMNS, color_system=None))
-    return text.getvalue()
-
-
-def print_result(result: Result, console: Console) -> None:
-    """Print an answer as a table; nothing in it reaches the terminal as a control sequence."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, column_type in zip(result.columns, result.table.schema.types, strict=True):
-        right = (
-            pa.types.is_integer(column_type) or pa.types.is_decimal(column_type) or pa.types.is_floating(column_type)
-        )
-        table.add_column(Text(_printable(name)), justify="right" if right else "left", overflow="fold")
-    for row in result.rows:
-        table.add_row(*(Text(_printable(encode_cell(cell))) for cell in row))
-    if not console.is_terminal:
-        console.width = _NO_TERMINAL_COLUMNS
-    console.print(table)
-    if not result.rows:
-        console.print("(no rows)")
-
-
-def _printable(text: str) -> str:
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
-
-
-def encode_cell(cell: Any) -> str:
-    """One value as text: decimals in full without idle zeros, times as RFC 3339 in UTC, nothing for null."""
-    if isinstance(cell, Decimal):
-        plain = format(cell, "f")
-        return plain.rstrip("0").rstrip(".") if "." in plain else plain
-    if isinstance(cell, datetime):
-        return cell.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    return "" if cell is None else str(cell)
-
-
-def _json_cell(cell: Any) -> Any:
-    if isinstance(cell, float) and not math.isfinite(cell):
-        return str(cell)  # JSON has no word for it
-    return cell if cell is None or isinstance(cell, int | float | str | list | dict) else encode_cell(cell)

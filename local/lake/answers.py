@@ -1,5 +1,5 @@
 """
-A lake's answer to a question: the question in DuckDB's words, asked, and what comes back as an Arrow table.
+A lake's answer to a question: the question in DuckDB's words, asked.
 
 Laws: the SQL is the one that Athena runs, rewritten by sqlglot; what the engine complains of is said without the SQL that it quotes.
 Refuses to know: terminals, files of answers.
@@ -7,8 +7,7 @@ Refuses to know: terminals, files of answers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 from sqlglot import exp
@@ -21,41 +20,20 @@ from sql.views import table_names
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pyarrow as pa
-
     from local.lake.folder import Lake
     from sql.questions import Query
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """An answer. Decimals are exact, times are UTC without a zone."""
-
-    table: pa.Table
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns' names."""
-        return tuple(self.table.column_names)
-
-    @property
-    def rows(self) -> list[tuple[Any, ...]]:
-        """The rows as Python values: int, Decimal, datetime, str, None."""
-        return list(zip(*(column.to_pylist() for column in self.table.columns), strict=True))
-
-
-def run_query(lake: Lake, query: Query, values: Mapping[str, str]) -> Result:
+def run_query(lake: Lake, query: Query, values: Mapping[str, str]) -> Answer:
     """
     The lake's answer. `values` are text as a person writes it (`1m`, `2026-11-23T02:30Z`); what is left out is the default.
 
     Raises: SqlRefused, ParameterUnknown, ValueRefused, QueryFailed.
     """
-    planned = plan_query(query, values)
     try:
-        _prepare(lake, planned)
-        return Result(table=lake.connection.sql(to_duckdb(planned)).to_arrow_table())
-    except duckdb.Error as error:
-        raise QueryFailed(query=query, why=complaint(error)) from error
+        return LakeEngine(lake).ask(plan_query(query, values))
+    except EngineFailed as failed:
+        raise QueryFailed(query=query, why=failed.why) from failed
 
 
 def _prepare(lake: Lake, planned: exp.Query) -> None:

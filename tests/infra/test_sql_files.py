@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import pytest
 import sqlglot
 from sqlglot import exp
@@ -169,8 +168,8 @@ def test_columns_have_no_bare_names_of_clocks_or_sides(name: str, tmp_path: Path
 def test_no_column_is_of_a_type_that_athena_has_not(name: str, tmp_path: Path) -> None:
     """DuckDB's sums of integers are 128 bits wide (here: decimals without places); Athena's are not, so a file casts or counts."""
     with open_lake(tmp_path) as lake:
-        schema = run_query(lake, load_query(name), {}).table.schema
-    assert not [field for field in schema if pa.types.is_decimal(field.type) and field.type.scale == 0]
+        types = run_query(lake, load_query(name), {}).types
+    assert not [kind for kind in types if kind.startswith("decimal") and kind.endswith(",0)")]
 
 
 @pytest.mark.parametrize("view", sorted(path.stem for path in VIEWS.glob("*.sql")))
