@@ -16,6 +16,7 @@ from tests.audit_lambda.samples import ASKED, DAILY, HOURLY, finding, report
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SESSION = boto3.Session("a", "b", region_name="us-east-1")  # one, since each reads the service's model anew
 KEY = "arn:aws:kms:us-east-1:123456789012:key/k"
 REPORT = report(finding("hole", 7), verdict="holes")
 
@@ -24,7 +25,7 @@ class Place:
     """A bucket as storage.yaml makes it, and a shelf in it."""
 
     def __init__(self) -> None:
-        self.s3: Any = boto3.Session("a", "b", region_name="us-east-1").client("s3")
+        self.s3: Any = SESSION.client("s3")
         self.s3.create_bucket(Bucket="lake")
         default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}
         rules: Any = [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]

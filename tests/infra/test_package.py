@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
-import sysconfig
-import threading
+import time
 import zipfile
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Queue
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit_lambda.report import decode_report
 from infra.errors import PackageFailed
 from infra.package import (
     HOUSE,
@@ -33,14 +29,17 @@ from infra.package import (
     select_pins,
     target_of,
 )
-from infra.recipes import RECIPES, TRANSFORM
+from infra.recipes import AUDIT, COMPACT, RECIPES, TRANSFORM
 from local.firehose.zip_invoker import ZipInvoker
+from sql.hours import lake_hour
+from tests.audit_lambda.hosted import EVENT, REPORT, host_aws, write_lake
+from tests.infra.runtime import invoke, runtime_libraries, unpack
 from tests.infra.templates import properties
 from tests.local.firehose.test_invoker import TRANSFORM as CONFIG
 from tests.local.firehose.test_invoker import invocation
+from tests.local.lake.trades import put, ticker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from infra.package import Package, Target
@@ -56,7 +55,9 @@ LINE = (HOUSE / "contract/examples/line/line.ticker.pass.json").read_bytes().rst
 GAP = (HOUSE / "contract/examples/line/line.gap.pass.json").read_bytes().rstrip(b"\n")  # its schema has to be compiled
 
 
+@cache
 def built(target: Target, recipe: Recipe = TRANSFORM) -> Package:
+    """One build of each, for all tests here."""
     try:
         return build_package(recipe, target)
     except PackageFailed as failed:
@@ -127,16 +128,21 @@ def test_every_function_of_the_templates_has_a_package_and_its_handler_is_in_it(
         ("compact", b"_yaml.cpython-313-aarch64-linux-gnu.so"),
     ],
 )
-def test_two_builds_for_the_templates_function_are_the_same_and_for_its_machine(name: str, binary: bytes) -> None:
+def test_a_build_for_the_templates_function_is_for_its_machine_and_small_enough(name: str, binary: bytes) -> None:
     function = FUNCTIONS[name]
-    target = target_of(runtime=function["Runtime"], architecture=function["Architectures"][0])
-    one, other = built(target, RECIPES[name]), built(target, RECIPES[name])
-    assert one.content == other.content
-    assert one.key == other.key
-    assert one.key.startswith(f"code/{name}-")
-    assert one.unzipped_bytes < UNZIPPED_LIMIT_BYTES
-    assert f"sha256 {one.sha256}" in describe(one)
-    assert binary in one.content
+    package = built(target_of(runtime=function["Runtime"], architecture=function["Architectures"][0]), RECIPES[name])
+    assert package.key.startswith(f"code/{name}-")
+    assert package.unzipped_bytes < UNZIPPED_LIMIT_BYTES
+    assert describe(package).startswith(f"{name}: ")
+    assert f"sha256 {package.sha256}" in describe(package)
+    assert binary in package.content
+
+
+@pytest.mark.parametrize("name", ["transform", pytest.param("audit", marks=pytest.mark.slow)])
+def test_two_builds_are_the_same(name: str) -> None:
+    target = target_of(runtime=FUNCTION["Runtime"], architecture=FUNCTION["Architectures"][0])
+    one, other = built(target, RECIPES[name]), build_package(RECIPES[name], target)
+    assert (one.key, one.content) == (other.key, other.content)
 
 
 def test_the_command_writes_a_file_and_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,95 +164,70 @@ def test_the_local_engine_runs_it_with_its_own_libraries(artefact: Path, caplog:
     assert "stand in for them" not in caplog.text
 
 
-class RuntimeApi:
-    """Lambda's runtime API for one event: it is handed out once, and whoever asks again waits. A context manager."""
-
-    def __init__(self, event: dict[str, Any]) -> None:
-        answers: Queue[tuple[str, bytes]] = Queue()
-        events: Queue[bytes] = Queue()
-        events.put(json.dumps(event).encode())
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = events.get()
-                self.send_response(200)
-                self.send_header("Lambda-Runtime-Aws-Request-Id", "request-1")
-                self.send_header("Lambda-Runtime-Deadline-Ms", "9999999999999")
-                self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:r:1:function:f")
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_POST(self) -> None:
-                answers.put((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(202)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.answers = answers
-        self._events = events
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
-
-    def close(self) -> None:
-        self._events.put(b"{}")
-        self._server.shutdown()
-        self._server.server_close()
+AUDIT_TOLD = {
+    "TICKLAKE_DATABASE": "ticklake",
+    "TICKLAKE_WORKGROUP": "w",
+    "TICKLAKE_LAKE_BUCKET": "lake",
+    "TICKLAKE_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:topic",
+}
+ANSWERED = "/2018-06-01/runtime/invocation/request-1/response"
 
 
-@pytest.fixture
-def runtime_api() -> Iterator[RuntimeApi]:
+def test_lambdas_own_runtime_client_runs_the_transform(artefact: Path, tmp_path: Path) -> None:
+    pytest.importorskip("awslambdaric", reason="Lambda's runtime client has wheels for Linux only")
     record = {"recordId": "r", "approximateArrivalTimestamp": 1795401020000, "data": base64.b64encode(LINE).decode()}
     arn = "arn:aws:firehose:us-east-1:000000000000:deliverystream/ticklake"
-    api = RuntimeApi({"invocationId": "i", "deliveryStreamArn": arn, "region": "us-east-1", "records": [record]})
-    yield api
-    api.close()
-
-
-# Lambda's own client, with the unpacked package first on the path and nothing of this checkout on it.
-RUN_CLIENT = """
-import sys
-folder, libraries = sys.argv[1:3]
-sys.path[:0] = [folder]
-sys.path.append(libraries)
-from awslambdaric.__main__ import main
-main(["awslambdaric", sys.argv[3]])
-"""
-
-
-def test_lambdas_own_runtime_client_runs_it(artefact: Path, runtime_api: RuntimeApi, tmp_path: Path) -> None:
-    pytest.importorskip("awslambdaric", reason="Lambda's runtime client has wheels for Linux only")
-    with zipfile.ZipFile(artefact) as archive:
-        archive.extractall(tmp_path)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "AWS_LAMBDA_RUNTIME_API": runtime_api.address,
-        "AWS_LAMBDA_FUNCTION_NAME": "f",
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-        "LAMBDA_TASK_ROOT": str(tmp_path),
-    }
-    arguments = [str(tmp_path), sysconfig.get_paths()["purelib"], FUNCTION["Handler"]]
-    command = [sys.executable, "-I", "-S", "-c", RUN_CLIENT, *arguments]
-    with subprocess.Popen(
-        command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as client:
-        try:
-            path, body = runtime_api.answers.get(timeout=60)
-        finally:
-            client.kill()
-            printed, errors = client.communicate()
-    assert "/2018-06-01/runtime/invocation/request-1/response" == path, (body, errors)
-    (answer,) = json.loads(body)["records"]
+    event = {"invocationId": "i", "deliveryStreamArn": arn, "region": "us-east-1", "records": [record]}
+    task = unpack(artefact.read_bytes(), tmp_path)
+    answered = invoke(task, runtime_libraries(tmp_path), FUNCTION["Handler"], event, {}, within_s=60)
+    assert ANSWERED == answered.path, (answered.body, answered.errors)
+    (answer,) = json.loads(answered.body)["records"]
     assert ("r", "Ok", "ticker") == (answer["recordId"], answer["result"], answer["metadata"]["partitionKeys"]["kind"])
-    (metrics,) = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    (metrics,) = answered.lines
     assert (1, "ticklake") == (metrics["Rows"], metrics["Stream"])
+
+
+def test_the_audits_package_needs_nothing_but_itself_and_the_runtime(tmp_path: Path) -> None:
+    """All of it is imported before the event is looked at."""
+    pytest.importorskip("awslambdaric", reason="Lambda's runtime client has wheels for Linux only")
+    task = unpack(built(here(), AUDIT).content, tmp_path)
+    told = {**dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "a"), **AUDIT_TOLD}
+    handler, libraries = FUNCTIONS["audit"]["Handler"], runtime_libraries(tmp_path)
+    answered = invoke(task, libraries, handler, {"span": "weekly"}, told, within_s=60)
+    assert ANSWERED.replace("response", "error") == answered.path
+    assert "EventRefused" == json.loads(answered.body)["errorType"], answered.body
+
+
+@pytest.mark.slow
+def test_lambdas_own_runtime_client_runs_the_audit(tmp_path: Path) -> None:
+    pytest.importorskip("awslambdaric", reason="Lambda's runtime client has wheels for Linux only")
+    task = unpack(built(here(), AUDIT).content, tmp_path)
+    with host_aws(write_lake(tmp_path / "lake")) as account:
+        handler, libraries = FUNCTIONS["audit"]["Handler"], runtime_libraries(tmp_path)
+        answered = invoke(task, libraries, handler, dict(EVENT), account.environment, within_s=120)
+        assert ANSWERED == answered.path, (answered.body, answered.errors)
+        answer = json.loads(answered.body)
+        assert {"verdict": "damaged", "report": f"s3://lake/{REPORT}report.html", "notice": True} == answer
+        report = decode_report(json.loads(account.read(f"{REPORT}report.json")["Body"].read()))
+        assert b"<html" in account.read(f"{REPORT}report.html")["Body"].read()
+        assert 1 == len(account.notices())
+    assert [] == [check for check in report.checks if check.state == "not_run"]
+    (metrics,) = [line for line in answered.lines if "_aws" in line]
+    assert (1, "ticklake") == (metrics["Audits"], metrics["Lake"])
+
+
+def test_lambdas_own_runtime_client_runs_the_compaction(tmp_path: Path) -> None:
+    """Of an hour that is not closed: what Athena unloads lies in a folder here, and S3 is moto's, so no hour could be finished."""
+    pytest.importorskip("awslambdaric", reason="Lambda's runtime client has wheels for Linux only")
+    task = unpack(built(here(), COMPACT).content, tmp_path)
+    now_us = time.time_ns() // 1000
+    put(tmp_path / "lake", "a", [ticker(1, event_time_us=now_us)], hour=lake_hour(now_us))
+    with host_aws(tmp_path / "lake") as account:
+        handler, libraries = FUNCTIONS["compact"]["Handler"], runtime_libraries(tmp_path)
+        told = account.environment | {"TICKLAKE_WORK_BUCKET": "lake"}
+        answered = invoke(task, libraries, handler, {"at": "2025-06-02T05:40:00Z"}, told, within_s=120)
+    assert ANSWERED == answered.path, (answered.body, answered.errors)
+    answer = json.loads(answered.body)
+    assert (0, 0) == (answer["compacted"], answer["waiting"])
+    (metrics,) = [line for line in answered.lines if "_aws" in line]
+    assert (1, 0, "ticklake") == (metrics["Compactions"], metrics["ObjectsNotLookedInto"], metrics["Lake"])
