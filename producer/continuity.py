@@ -7,6 +7,9 @@ known exactly; an id that is not new is either a repeat (the last ticker is sent
 arrival that fills part of an open hole. `suspect` remembers what happened since a product's last new trade, so that a hole
 carries the reason it came from; with nothing suspected, the exchange dropped it.
 
+An id further on than any outage explains may be a wrong one: it would make a hole of millions, and every true trade after it would
+seem late. So one such word is not believed; the next one beyond it is (a trade, or a heartbeat that tells the same).
+
 Laws: pure; every hole is reported once when found, with both edges; ids are exact, never estimated.
 Refuses to know: how a hole is healed, and what a line looks like.
 """
@@ -43,14 +46,15 @@ class Hole:
     Trade ids first..last of a product did not arrive; `missing` is what of them is still not there.
 
     `expected` is how many were missing when the hole was found: fewer than the range holds where polling saw some of them.
-    `before` and `after` are the trades on either side; `after` has no event time where only a heartbeat told of it.
+    `before` and `after` are the trades on either side, None where not known; `after` has no event time where only a heartbeat told
+    of it.
     """
 
     product_id: str
     first: int
     last: int
-    before: Edge
-    after: Edge
+    before: Edge | None
+    after: Edge | None
     reason: GapReason
     missing: IntervalSet
     expected: int = field(init=False)
@@ -62,6 +66,8 @@ class Hole:
 
 # Holes given up that a late trade may still belong to, per product: a few outages' worth.
 _GIVEN_UP_MAX: Final = 50
+# More than the busiest product trades in two weeks (BTC-USD: 514,000 a day, measured): a leap that far needs a second word.
+LEAP_TRADES: Final = 10_000_000
 
 
 class Next:
@@ -87,9 +93,14 @@ class Jump:
     hole: Hole
 
 
-Step = Next | Repeat | Late | Jump
+class Doubt:
+    """An id too far on to believe it at its first word; nothing follows from it yet."""
+
+
+Step = Next | Repeat | Late | Jump | Doubt
 NEXT: Final = Next()
 REPEAT: Final = Repeat()
+DOUBT: Final = Doubt()
 
 
 class Continuity:
@@ -101,6 +112,7 @@ class Continuity:
         self._open: dict[str, list[Hole]] = {}
         self._polled: dict[str, IntervalSet] = {}
         self._given_up: dict[str, list[Hole]] = {}
+        self._leapt: dict[str, tuple[int, bool]] = {}  # an id not believed yet, and whether the trade itself was seen
 
     def observe(self, product_id: str, trade_id: int, event_time: str | None) -> Step:
         """What this trade says about those before it."""
@@ -109,9 +121,13 @@ class Continuity:
             self._last[product_id] = (trade_id, event_time)
             if self._suspect:
                 self._suspect.pop(product_id, None)
+            if self._leapt:
+                self._leapt.pop(product_id, None)
             return NEXT
         if trade_id <= last[0]:
-            return self._look_back(product_id, trade_id)
+            return self.look_back(product_id, trade_id)
+        if not self._is_believed(product_id, last[0], trade_id, seen=True):
+            return DOUBT
         return self._jump(product_id, last, Edge(trade_id, event_time), known=trade_id - 1)
 
     def is_new(self, product_id: str, trade_id: int) -> bool:
@@ -146,10 +162,27 @@ class Continuity:
         Returns the hole up to and including it; None if it is known already, or if nothing of the product is.
         """
         last = self._last.get(product_id)
-        if last is None or trade_id <= last[0]:
+        if last is None or trade_id <= last[0] or not self._is_believed(product_id, last[0], trade_id, seen=False):
             return None
         step = self._jump(product_id, last, Edge(trade_id, None), known=trade_id)
         return step if isinstance(step, Jump) else None
+
+    def _is_believed(self, product_id: str, last_id: int, trade_id: int, *, seen: bool) -> bool:
+        """Whether ids may go on at `trade_id`: not at the first word of a leap, but at a second one at it or beyond it."""
+        told = self._leapt.pop(product_id, None)
+        if trade_id - last_id <= LEAP_TRADES:
+            return True
+        # The same ticker sent twice is one word; a heartbeat that names the ticker's trade is a second.
+        if told is not None and told[0] <= trade_id <= told[0] + LEAP_TRADES and (told[0], told[1]) != (trade_id, seen):
+            if told[1]:
+                self._polled.setdefault(product_id, IntervalSet()).add(told[0], told[0])
+            return True
+        self._leapt[product_id] = (trade_id, seen)
+        return False
+
+    def doubts(self, product_id: str, trade_id: int) -> bool:
+        """Whether this id was told and is not believed yet."""
+        return bool(self._leapt) and self._leapt.get(product_id, (0, False))[0] == trade_id
 
     def _jump(self, product_id: str, last: tuple[int, str | None], after: Edge, *, known: int) -> Jump | Next:
         self._last[product_id] = (after.trade_id, after.event_time)
@@ -171,7 +204,8 @@ class Continuity:
         self._open.setdefault(product_id, []).append(hole)
         return Jump(hole)
 
-    def _look_back(self, product_id: str, trade_id: int) -> Repeat | Late:
+    def look_back(self, product_id: str, trade_id: int) -> Repeat | Late:
+        """A trade that is not the product's newest: it fills one id of a hole, or it is there already."""
         for hole in (*self._open.get(product_id, ()), *self._given_up.get(product_id, ())):
             if hole.missing.remove(trade_id, trade_id):
                 return Late(hole, closed=not hole.missing)
@@ -188,11 +222,17 @@ class Continuity:
         return [hole for holes in self._open.values() for hole in holes]
 
     def close(self, hole: Hole) -> None:
-        """A hole was filled, or given up with a receipt; of those given up the newest are remembered, should a trade come yet."""
+        """
+        A hole was filled, or given up with a receipt; of those given up the newest are remembered, should a trade come yet.
+
+        A hole that somebody else found is none of ours.
+        """
+        ours = False
         for holes in (self._open.get(hole.product_id, []), self._given_up.get(hole.product_id, [])):
             if hole in holes:
                 holes.remove(hole)
-        if hole.missing:
+                ours = True
+        if hole.missing and ours:
             self._given_up.setdefault(hole.product_id, []).append(hole)
             del self._given_up[hole.product_id][:-_GIVEN_UP_MAX]
 
@@ -213,6 +253,7 @@ class Continuity:
             "suspect": dict(self._suspect),
             "given_up": [_hole_to_memory(hole) for holes in self._given_up.values() for hole in holes],
             "polled": {product_id: [list(each) for each in ids] for product_id, ids in self._polled.items()},
+            "leapt": {product_id: list(told) for product_id, told in self._leapt.items()},
         }
 
     @classmethod
@@ -222,6 +263,7 @@ class Continuity:
         for product_id, (trade_id, event_time) in memory.get("last", {}).items():
             continuity._last[product_id] = (trade_id, event_time)
         continuity._suspect = dict(memory.get("suspect", {}))
+        continuity._leapt = {product_id: (told, seen) for product_id, (told, seen) in memory.get("leapt", {}).items()}
         for product_id, ids in memory.get("polled", {}).items():
             continuity._polled[product_id] = IntervalSet((first, last) for first, last in ids)
         for name, holes in (("open", continuity._open), ("given_up", continuity._given_up)):
@@ -235,8 +277,8 @@ def _hole_to_memory(hole: Hole) -> dict[str, Any]:
         "product_id": hole.product_id,
         "first": hole.first,
         "last": hole.last,
-        "before": [hole.before.trade_id, hole.before.event_time],
-        "after": [hole.after.trade_id, hole.after.event_time],
+        "before": _edge_to_memory(hole.before),
+        "after": _edge_to_memory(hole.after),
         "reason": hole.reason,
         "missing": [list(each) for each in hole.missing],
         "expected": hole.expected,
@@ -248,10 +290,18 @@ def _hole_from_memory(memory: dict[str, Any]) -> Hole:
         product_id=memory["product_id"],
         first=memory["first"],
         last=memory["last"],
-        before=Edge(*memory["before"]),
-        after=Edge(*memory["after"]),
+        before=_edge_from_memory(memory["before"]),
+        after=_edge_from_memory(memory["after"]),
         reason=memory["reason"],
         missing=IntervalSet((first, last) for first, last in memory["missing"]),
     )
     hole.expected, hole.counted = memory["expected"], 0  # the ledger is a session's, and this is a new one
     return hole
+
+
+def _edge_to_memory(edge: Edge | None) -> list[int | str | None] | None:
+    return None if edge is None else [edge.trade_id, edge.event_time]
+
+
+def _edge_from_memory(memory: list[Any] | None) -> Edge | None:
+    return None if memory is None else Edge(*memory)

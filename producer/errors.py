@@ -6,6 +6,8 @@ Every error the producer raises on purpose, by whose fault it is and whether try
     ├── FeedLost             peer: the connection ended or fell silent; reconnect
     ├── FeedRefused          peer: the exchange said no; say what to change, try again later
     ├── BodyUnreadable       peer: a REST answer says nothing we understand; count it, ask again later
+    ├── RestSilent           peer: REST gave no usable answer for minutes; run it again later
+    ├── RestRefused          peer: REST will never answer this; say what to change
     ├── DeliveryFailed       cloud: one PutRecordBatch call gave no answer by index
     │   ├── DeliveryThrottled   again, later and slower
     │   ├── DeliveryUnreachable again; nothing was sent, so nothing can be stored twice
@@ -87,6 +89,31 @@ class BodyUnreadable(TicklakeError):  # noqa: N818
 
     def __str__(self) -> str:
         return f"The exchange's answer about {self.what} cannot be read: {self.why}. It begins {self.head!r}."
+
+
+class RestSilent(TicklakeError):  # noqa: N818
+    """REST gave no usable answer, however often it was asked."""
+
+    def __init__(self, *, path: str, why: str, waited_s: float) -> None:
+        self.path = path
+        self.why = why
+        self.waited_s = waited_s
+        super().__init__(path, why, waited_s)
+
+    def __str__(self) -> str:
+        return f"REST gave no usable answer to {self.path} for {self.waited_s:g} s ({self.why}). Run it again later."
+
+
+class RestRefused(TicklakeError):  # noqa: N818
+    """REST answers this question with a refusal."""
+
+    def __init__(self, *, path: str, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(path, why)
+
+    def __str__(self) -> str:
+        return f"REST refuses {self.path} ({self.why[:MESSAGE_CHARS]}). Look whether the product's name is right, and still listed."
 
 
 class DeliveryFailed(TicklakeError):  # noqa: N818

@@ -2,8 +2,9 @@
 Filling holes by trade id: which page of REST trades to ask for next, and what an answer settles.
 
 Theory of operation. A hole's missing ids are asked for from the newest down: a page `after=id+1` holds the thousand trades below.
-Ids that a page spans but does not hold are absent: REST may lag behind the feed, so they are asked for again a few times, further
-and further apart; then the hole is closed with a receipt that names them. Trades older than the bound are not asked for, nor again
+Ids that a page spans but does not hold are absent (all below, where it is empty; a page that is only short says nothing of what is
+below it): REST may lag behind the feed, so they are asked for again a few times, further and further apart; then the hole is closed
+with a receipt that names them. Trades older than the bound are not asked for, nor again
 those that the page holds, but not as valid trades.
 
 Laws: pure; one page at a time; an id is fetched at most once; every hole ends in exactly one receipt: healed, partly_healed or
@@ -61,16 +62,27 @@ class _Patient:
     spoilt: bool = False  # REST has ids of it, but not as valid trades
     tries: int = 0
     due_at: float = 0.0
+    began_with: int = field(init=False)  # how many ids were missing when it was taken on
+
+    def __post_init__(self) -> None:
+        self.began_with = len(self.to_ask)
+
+    def ask_again_if_idle(self) -> None:
+        """What REST did not have is asked for once more where nothing else is left, so that the hole comes to its end."""
+        if not self.to_ask:
+            self.to_ask, self.absent = self.absent, IntervalSet()
 
 
 class Healer:
     """
     The holes being healed, one page at a time, oldest hole first.
 
-    Clock: monotonic seconds. How far back is worth healing is the caller's: `too_old_before`.
+    Clock: monotonic seconds. How far back is worth healing is the caller's: `too_old_before`. `retry_absent_s`: when ids that REST
+    did not have are asked for again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, retry_absent_s: Sequence[float] = RETRY_ABSENT_S) -> None:
+        self._retry_absent_s = tuple(retry_absent_s)
         self._patients: list[_Patient] = []
         self._out: _Patient | None = None
 
@@ -148,8 +160,30 @@ class Healer:
             if patient.hole is hole:
                 patient.to_ask.remove(trade_id, trade_id)
                 patient.absent.remove(trade_id, trade_id)
+                patient.ask_again_if_idle()
         if not hole.missing:
             self._patients = [each for each in self._patients if each.hole is not hole]
+
+    def also_healed(self, product_id: str, trade_ids: Sequence[int]) -> list[HealReceipt]:
+        """Trades that were fetched for one hole fill others, too (two producers name an outage each); receipts of those done with."""
+        receipts = []
+        for patient in [each for each in self._patients if each.hole.product_id == product_id]:
+            filled = [each for each in trade_ids if patient.hole.missing.remove(each, each)]
+            for trade_id in filled:
+                patient.to_ask.remove(trade_id, trade_id)
+                patient.absent.remove(trade_id, trade_id)
+            if not patient.hole.missing:
+                receipts.append(self._close(patient, None))
+            elif filled and patient is not self._out:
+                patient.ask_again_if_idle()
+        return receipts
+
+    def give_up(self, why: str) -> list[HealReceipt]:
+        """Let go of every hole; receipts of those of which something was fetched."""
+        begun = [each for each in self._patients if len(each.hole.missing) < each.began_with]
+        receipts = [self._close(patient, why) for patient in begun]
+        self._patients, self._out = [], None
+        return receipts
 
     def next_due(self) -> float | None:
         """When the next page may be asked for; None if there is nothing to heal."""
@@ -157,10 +191,7 @@ class Healer:
 
     def _mark_absent(self, patient: _Patient, page: Page, trades: Sequence[RestTrade]) -> None:
         """What the page spans and does not hold; what it holds and could not be journaled is asked for again."""
-        held = [trade.trade_id for trade in trades if trade.trade_id < page.after]
-        lowest = min(held, default=0)
-        if len(trades) < page.limit:  # fewer than asked for: the exchange has no older ones
-            lowest = 0
+        lowest = min((trade.trade_id for trade in trades if trade.trade_id < page.after), default=0)
         for first, last in patient.to_ask.take(lowest, page.after - 1):
             patient.absent.add(first, last)
         for trade in trades:
@@ -175,9 +206,9 @@ class Healer:
         if patient.to_ask:
             patient.due_at = now
             return None
-        if not patient.absent or patient.too_old_to or patient.tries == len(RETRY_ABSENT_S):
+        if not patient.absent or patient.too_old_to or patient.tries == len(self._retry_absent_s):
             return self._close(patient, _why(patient) if patient.hole.missing else None)
-        patient.due_at = now + RETRY_ABSENT_S[patient.tries]
+        patient.due_at = now + self._retry_absent_s[patient.tries]
         patient.tries += 1
         patient.to_ask, patient.absent = patient.absent, IntervalSet()
         return None

@@ -14,13 +14,14 @@ Refuses to know: sockets and HTTP.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from producer.coverage import Coverage
 from producer.errors import BodyUnreadable
 from producer.exchange import Heartbeat, Message, Ticker
-from producer.healing import Healer
+from producer.healing import RETRY_ABSENT_S, Healer
 from producer.line import encode_testimony
 from producer.rest import RestAnswer, decode_ticker, decode_trades
 from producer.restdesk import Ask, Poll, RestDesk
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from producer.continuity import GapReason, Hole
     from producer.intake import Intake
     from producer.ledger import Ledger
+    from producer.ratelimit import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,18 @@ SETTLE_POLLED_S: Final = 240.0
 _OK: Final = 200
 # Answers that asking again cannot change: the product is unknown or delisted.
 _FINAL: Final = frozenset({400, 404})
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """How missing trades are fetched. Units: `retry_absent_s` in seconds; `bucket` None: a rate limit of its own."""
+
+    source: Literal["rest_heal", "rest_backfill"] = "rest_heal"
+    retry_absent_s: tuple[float, ...] = RETRY_ABSENT_S
+    bucket: Bucket | None = None
+
+
+FEED: Final = Fetch()
 
 
 class Channel:
@@ -88,7 +102,8 @@ class Channel:
         message = self._ingest.intake.take(raw, receive_us)
         self.watch.frame(now)
         if type(message) is Ticker:
-            if message.valid:
+            # What is not believed yet is nothing to hold heartbeats against.
+            if message.valid and not self._ingest.intake.continuity.doubts(message.product_id, message.trade_id):
                 self.watch.trade(message.product_id, message.trade_id)
         elif type(message) is Heartbeat:
             self.watch.heartbeat(message.product_id, message.last_trade_id, now)
@@ -147,10 +162,12 @@ class Ingest:
         fallback_after_s: float,
         heal_back_s: float,
         now: float,
+        fetch: Fetch = FEED,
     ) -> None:
         self.intake = intake
-        self.healer = Healer()
-        self.desk = RestDesk(self.healer, rng)
+        self.healer = Healer(retry_absent_s=fetch.retry_absent_s)
+        self.desk = RestDesk(self.healer, rng, bucket=fetch.bucket)
+        self._fetch = fetch
         self.channels: list[Channel] = []
         self._ledger = ledger
         self._stall_s = stall_s
@@ -259,10 +276,10 @@ class Ingest:
             return
         trades = decode_trades(answer.body)
         wanted = self.healer.wanted(ask, trades, too_old_before=self._too_old_before(ask.product_id))
-        healed = self.intake.take_healed(ask.product_id, wanted, receive_us)
+        healed = self.intake.take_healed(ask.product_id, wanted, receive_us, source=self._fetch.source)
         receipt = self.healer.answered(ask, trades, healed, now)
-        if receipt is not None:
-            self.intake.close(receipt, receive_us)
+        for each in (*([receipt] if receipt else ()), *self.healer.also_healed(ask.product_id, healed)):
+            self.intake.close(each, receive_us)
 
     def _use_poll(self, product_id: str, answer: RestAnswer, receive_us: int) -> None:
         ticker = decode_ticker(answer.body)

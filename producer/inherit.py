@@ -52,7 +52,11 @@ def _replay_trade(continuity: Continuity, line: dict[str, Any], message: dict[st
     if not isinstance(product_id, str) or type(trade_id) is not int or trade_id <= 0:
         return
     text = event_time if isinstance(event_time, str) else ""
-    if line["kind"] == "ticker" and "type" not in message:
+    if line["kind"] == "trade":
+        continuity.look_back(
+            product_id, trade_id
+        )  # fetched for a hole: never the newest, even where nothing newer is known
+    elif "type" not in message:
         continuity.note_polled(product_id, trade_id, text)
     else:
         continuity.observe(product_id, trade_id, text)

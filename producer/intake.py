@@ -10,10 +10,10 @@ Refuses to know: sockets, HTTP, disks (it is given `write`), and delivery.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from contract.messages import refusal_of
-from producer.continuity import Continuity, Edge, GapReason, Hole, Jump, Late, Repeat, Step
+from producer.continuity import Continuity, Doubt, Edge, GapReason, Hole, Jump, Late, Repeat, Step
 from producer.exchange import ExchangeError, Heartbeat, Message, Other, Subscriptions, Ticker, Unreadable, decode_frame
 from producer.healing import HealReceipt, Outcome
 from producer.line import encode_testimony, encode_unreadable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from contract.messages import Kind
+    from producer.fetched import Fetched
     from producer.ledger import Ledger
     from producer.line import Source
     from producer.rest import RestTicker, RestTrade
@@ -78,6 +79,8 @@ class Intake:
     ) -> None:
         self.continuity = continuity
         self.listener = listener
+        self.fetched: Fetched | None = None  # where to note what REST gave, for whoever wants to remember it
+        self.receipts: list[HealReceipt] | None = None  # likewise the holes that came to their end
         self._ledger = ledger
         self._write = write
         self._set_aside = set_aside
@@ -119,6 +122,9 @@ class Intake:
             return
         view.ticks += 1
         view.receive_us = receive_us
+        if type(step) is Doubt:
+            log.warning("%s: trade %d is not believed to be the next before a second one says so", *ticker[:2])
+            return
         if self.listener is not None:
             self.listener.new_trade(*ticker[:3])
         self.follow(step, ticker.trade_id, receive_us)
@@ -131,7 +137,7 @@ class Intake:
     def follow(self, step: Step | None, trade_id: int, receive_us: int) -> None:
         """What a step in a product's trade ids asks for: a hole is named, a filled one is closed."""
         if type(step) is Jump:
-            self._name(step.hole, receive_us)
+            self.name(step.hole, receive_us)
         elif type(step) is Late:
             if self.listener is not None:
                 self.listener.late_trade(step.hole, trade_id)
@@ -163,16 +169,26 @@ class Intake:
         view.ticks += 1
         return True
 
-    def take_healed(self, product_id: str, trades: Sequence[RestTrade], receive_us: int) -> list[int]:
+    def take_healed(
+        self,
+        product_id: str,
+        trades: Sequence[RestTrade],
+        receive_us: int,
+        *,
+        source: Literal["rest_heal", "rest_backfill"] = "rest_heal",
+    ) -> list[int]:
         """Trades fetched for a hole, each its own line; returns the ids that found room and are valid."""
-        source: Source = "simulated" if self._simulated else "rest_heal"
+        marked: Source = "simulated" if self._simulated else source
         healed = []
         for trade in trades:
-            if not self._write("trade", source, trade.raw, receive_us, product_id):
+            if not self._write("trade", marked, trade.raw, receive_us, product_id):
                 break
             if trade.valid:
                 healed.append(trade.trade_id)
+                if self.fetched is not None:
+                    self.fetched.add(product_id, trade.trade_id)
         self._ledger.product(product_id).healed += len(healed)
+        self._write_unwritten()
         return healed
 
     def close(self, receipt: HealReceipt, receive_us: int) -> None:
@@ -187,6 +203,8 @@ class Intake:
             still_missing = ranges[at : at + _MAX_RANGES]
             self.testify("gap", encode_testimony({**common, "still_missing": still_missing}), receive_us)
         self.continuity.close(hole)
+        if self.receipts is not None:
+            self.receipts.append(receipt)
 
     def _close_late(self, hole: Hole, receive_us: int) -> None:
         """Trades of the hole came on the feed after all: its (new) receipt."""
@@ -215,21 +233,26 @@ class Intake:
                 )
         self._ledger.frames[name or "other"] += 1
 
-    def _name(self, hole: Hole, receive_us: int) -> None:
+    def take_on(self, hole: Hole) -> None:
+        """A hole that is named already, here or elsewhere, is ours to fill from now on."""
         view = self._ledger.product(hole.product_id)
         view.holes += 1
-        view.missing += hole.expected
+        view.missing += hole.counted
+        if self.listener is not None:
+            self.listener.hole_found(hole)
+
+    def name(self, hole: Hole, receive_us: int) -> None:
+        """Say that there is a hole, and take it on."""
         gap = _gap(hole, status="open")
         if hole.expected != hole.last - hole.first + 1:  # polling saw some of the range: say which it did not
             gap["still_missing"] = list(hole.missing)[:_MAX_RANGES]
         self.testify("gap", encode_testimony(gap), receive_us)
-        if self.listener is not None:
-            self.listener.hole_found(hole)
+        self.take_on(hole)
 
     def testify(self, kind: Kind, message: bytes, receive_us: int) -> None:
         """A line of our own testimony; if the journal has no room now, it waits for the next line that finds some."""
-        if self._unwritten or not self._write(kind, "producer", message, receive_us):
-            self._unwritten.append((kind, message, receive_us))
+        self._unwritten.append((kind, message, receive_us))
+        self._write_unwritten()
 
     def _write_unwritten(self) -> None:
         while self._unwritten:
@@ -255,5 +278,5 @@ def _gap(hole: Hole, *, status: str) -> dict[str, Any]:
     }
 
 
-def _edge(edge: Edge) -> dict[str, Any]:
-    return {"trade_id": edge.trade_id, "event_time": edge.event_time or None}
+def _edge(edge: Edge | None) -> dict[str, Any] | None:
+    return None if edge is None else {"trade_id": edge.trade_id, "event_time": edge.event_time or None}

@@ -21,6 +21,7 @@ import fcntl
 import logging
 import os
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from producer.errors import JournalFull, JournalLocked
@@ -301,6 +302,25 @@ def _open_backlog(path: Path) -> list[SessionLog]:
     for each in logs:
         each.recover()
     return logs
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """What a journal's sessions left, as `Journal.inherited` gives it to the next one, and how many of their lines are pending."""
+
+    pending: int
+    memory: dict[str, Any]
+    since: tuple[Entry, ...]
+
+
+def look_at_legacy(path: Path) -> Legacy:
+    """What is left in a journal, without owning it; nothing on disk is changed."""
+    logs = [SessionLog(folder) for folder in session_folders(path)] if path.is_dir() else []
+    for each in logs:
+        each.find_end()
+    if not logs:
+        return Legacy(0, {}, ())
+    return Legacy(sum(each.pending for each in logs), logs[-1].memory, tuple(logs[-1].lines_since_memory()))
 
 
 def session_folders(path: Path) -> list[Path]:

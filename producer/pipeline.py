@@ -16,7 +16,7 @@ import logging
 import platform
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from producer.delivery import Delivery
 from producer.errors import JournalFull
@@ -35,10 +35,12 @@ from producer.sources import Sources
 if TYPE_CHECKING:
     import random
     import ssl
+    from collections.abc import Callable
 
     from contract.messages import Kind
     from producer.delivery import Puts
     from producer.line import Source
+    from producer.metrics import FeedReading
     from producer.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,8 +48,34 @@ log = logging.getLogger(__name__)
 SYNC_S: Final = 1.0
 
 
+class Feeding(Protocol):
+    """What a producer's lines come from: websockets (producer.sources), or an errand over REST (producer.errand)."""
+
+    @property
+    def state(self) -> str:
+        """How it stands, for a person."""
+
+    async def run(self) -> None:
+        """Feed until `stop`, or until there is nothing more to do."""
+
+    async def stop(self) -> None:
+        """End `run` in order."""
+
+    def describe(self) -> dict[str, object]:
+        """What the session's opening and closing say of it: `feed` and `products`."""
+
+    def remember(self) -> dict[str, object]:
+        """What of its own has to survive a restart, as JSON values."""
+
+    def reading(self, now: float) -> FeedReading:
+        """How it stands, for metrics. Clock: monotonic seconds."""
+
+    def unwatched_s(self, now: float) -> float:
+        """For how long nothing was watched that should be."""
+
+
 class Producer:
-    """One run of one producer: one session."""
+    """One run of one producer: one session. `feed` makes what its lines come from, once the rest of it stands."""
 
     def __init__(
         self,
@@ -57,9 +85,12 @@ class Producer:
         session: str,
         rng: random.Random,
         tls: ssl.SSLContext | None = None,
+        feed: Callable[[Producer], Feeding] | None = None,
     ) -> None:
         self.settings = settings
         self.session = session
+        self.rng = rng
+        self.tls = tls
         self.ledger = Ledger()
         self.journal = Journal(settings.journal, session, fsync=settings.fsync, max_bytes=settings.journal_max_bytes)
         self._encoder = LineEncoder(session)
@@ -70,16 +101,7 @@ class Producer:
             set_aside=self._set_aside,
             simulated=settings.simulated,
         )
-        self.ingest = Ingest(
-            self.intake,
-            self.ledger,
-            rng,
-            stall_s=settings.stall_s,
-            fallback_after_s=settings.fallback_after_s,
-            heal_back_s=settings.heal_back_h * 3600,
-            now=time.monotonic(),
-        )
-        self.sources = Sources(settings, ingest=self.ingest, ledger=self.ledger, rng=rng, tls=tls)
+        self.sources = (feed or _watch)(self)
         self.delivery = Delivery(
             self.journal,
             firehose,
@@ -102,8 +124,10 @@ class Producer:
         syncing = asyncio.create_task(self._sync_for_ever(), name="sync")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         try:
-            # A task that ends by itself ended by a fault of ours: stop in order, then let it be seen.
+            # A task that ends by itself ended by a fault of ours, or its errand is done: stop in order, then let it be seen.
             await asyncio.wait({feeding, delivering, syncing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if feeding.done():
+                self._why = self._why or self.sources.state
             await self._close(feeding)
         finally:
             for task in (feeding, delivering, syncing, stopping):
@@ -194,7 +218,7 @@ class Producer:
         }
 
     def _testify(self, message: dict[str, Any]) -> None:
-        full = {**message, "feed": self.settings.ws_url, "products": list(self.settings.products)}
+        full = {**message, **self.sources.describe()}
         if not self._write("session", "producer", encode_testimony(full), time.time_ns() // 1000):
             log.error("the journal has no room for the session's %s line", message["event"])
 
@@ -227,10 +251,25 @@ class Producer:
             log.warning("%s", full)
 
     def _remember(self) -> dict[str, object]:
-        return {"continuity": self.intake.continuity.to_memory()}
+        return {"continuity": self.intake.continuity.to_memory(), **self.sources.remember()}
 
     async def _sync_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SYNC_S)
             for descriptor in self.journal.descriptors_to_sync():
                 await asyncio.to_thread(sync_and_close, descriptor)
+
+
+def _watch(producer: Producer) -> Sources:
+    """The websockets of the settings' products."""
+    settings = producer.settings
+    ingest = Ingest(
+        producer.intake,
+        producer.ledger,
+        producer.rng,
+        stall_s=settings.stall_s,
+        fallback_after_s=settings.fallback_after_s,
+        heal_back_s=settings.heal_back_h * 3600,
+        now=time.monotonic(),
+    )
+    return Sources(settings, ingest=ingest, ledger=producer.ledger, rng=producer.rng, tls=producer.tls)

@@ -57,13 +57,14 @@ class RestAnswer:
     date_us: int | None = None
 
 
-def trades_path(product_id: str, *, after: int, limit: int = PAGE_TRADES) -> str:
+def trades_path(product_id: str, *, after: int | None, limit: int = PAGE_TRADES) -> str:
     """
-    The page of trades with ids below `after`, newest first.
+    The page of trades with ids below `after` (None: the newest of all), newest first.
 
     `after` goes from the new end to the old; what `before` does is documented ambiguously, so it is never used.
     """
-    return f"/products/{quote(product_id, safe='')}/trades?limit={limit}&after={after}"
+    cursor = "" if after is None else f"&after={after}"
+    return f"/products/{quote(product_id, safe='')}/trades?limit={limit}{cursor}"
 
 
 def ticker_path(product_id: str) -> str:

@@ -48,12 +48,17 @@ def path_of(ask: Ask) -> str:
     return trades_path(ask.product_id, after=ask.after, limit=ask.limit)
 
 
+def rest_bucket() -> Bucket:
+    """The rate limit of everything that one process asks REST for."""
+    return Bucket(rate_per_s=REQUESTS_PER_S, burst=BURST)
+
+
 class RestDesk:
     """Clock: monotonic seconds. Caller must: answer every ask with `answered` or `failed` before asking for the next."""
 
-    def __init__(self, healer: Healer, rng: random.Random) -> None:
+    def __init__(self, healer: Healer, rng: random.Random, *, bucket: Bucket | None = None) -> None:
         self._healer = healer
-        self._bucket = Bucket(rate_per_s=REQUESTS_PER_S, burst=BURST)
+        self._bucket = bucket or rest_bucket()
         self._backoff = Backoff(rng, base_s=0.5, cap_s=60.0, floor_s=0.2)
         self._not_before = 0.0
         self._polled_at: dict[str, float] = {}

@@ -16,6 +16,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from producer.asking import ask_rest
 from producer.calling import call_in_thread
 from producer.errors import BodyUnreadable, FeedRefused
 from producer.feed import Feed
@@ -26,7 +27,6 @@ from producer.products import SubscribePlan, is_wildcard, parse_shard, plan_prod
 from producer.ratelimit import Bucket
 from producer.rest import PRODUCTS_PATH, decode_products
 from producer.restclient import RestClient
-from producer.restdesk import path_of
 
 if TYPE_CHECKING:
     import random
@@ -121,6 +121,14 @@ class Sources:
             self._ingest.flush(time.time_ns() // 1000)
             self._rest.close()
 
+    def describe(self) -> dict[str, object]:
+        """What the session's opening and closing say of it."""
+        return {"feed": self._settings.ws_url, "products": list(self._settings.products)}
+
+    def remember(self) -> dict[str, object]:
+        """Nothing of its own: all that has to survive a restart is the continuity's."""
+        return {}
+
     async def stop(self) -> None:
         """Close the websockets; what they have received is still taken in by `run`."""
         self._stopping.set()
@@ -196,12 +204,6 @@ class Sources:
             await asyncio.sleep(TICK_S)
 
     async def _ask_for_ever(self) -> None:
-        while True:
-            ask = self._ingest.next_ask(time.monotonic())
-            if ask is None:
+        while (outcome := await ask_rest(self._ingest, self._rest, self._stopping)) != "stopped":
+            if outcome == "idle":
                 await asyncio.sleep(REST_IDLE_S)
-                continue
-            answer = await call_in_thread(partial(self._rest.get, path_of(ask)), self._stopping)
-            if answer is None:
-                return  # stopped while the request was out
-            self._ingest.answered(ask, answer, now=time.monotonic(), receive_us=time.time_ns() // 1000)

@@ -6,7 +6,7 @@
 -- was found) to its far side (or, not known, when it was found). still_missing is a list of inclusive ranges of trade ids.
 SELECT
   product_id, reason, status, first_missing_trade_id, last_missing_trade_id, missing, fetched, still_missing, why,
-  before_time, after_time, receive_time
+  before_trade_id, before_time, after_trade_id, after_time, receive_time
 FROM (
   SELECT
     *,

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.continuity import NEXT, REPEAT, Continuity, Edge, Jump, Late
+from producer.continuity import DOUBT, LEAP_TRADES, NEXT, REPEAT, Continuity, Edge, Hole, Jump, Late
 from producer.intervals import IntervalSet
 
 
@@ -200,3 +200,75 @@ def test_what_was_suspected_survives_a_restart() -> None:
 
     assert isinstance(jump, Jump)
     assert "journal_full" == jump.hole.reason
+
+
+FAR = 100 + LEAP_TRADES
+
+
+def test_the_farthest_leap_that_is_believed_at_its_first_word() -> None:
+    assert isinstance(see(Continuity(), 100, FAR)[-1], Jump)
+
+
+def test_a_lone_leap_makes_no_hole_and_the_trades_after_it_are_next() -> None:
+    continuity = Continuity()
+
+    assert [NEXT, DOUBT, NEXT, NEXT] == see(continuity, 100, FAR * 10, 101, 102)
+    assert not continuity.doubts("A-B", FAR * 10)
+    assert [] == continuity.open_holes()
+
+
+def test_a_trade_that_was_lost_to_a_wrong_id_is_a_hole_of_one() -> None:
+    *_, jump = see(Continuity(), 100, FAR * 10, 102)
+
+    assert isinstance(jump, Jump)
+    assert [(101, 101)] == list(jump.hole.missing)
+
+
+def test_a_second_trade_beyond_confirms_a_leap_and_the_first_is_not_missing() -> None:
+    continuity = Continuity()
+    *_, doubt, jump, following = see(continuity, 100, FAR + 1, FAR + 2, FAR + 3)
+
+    assert DOUBT == doubt
+    assert isinstance(jump, Jump)
+    assert [(101, FAR)] == list(jump.hole.missing)
+    assert NEXT == following
+
+
+def test_a_heartbeat_that_tells_the_same_confirms_a_leap() -> None:
+    continuity = Continuity()
+    see(continuity, 100, FAR + 1)
+    assert continuity.doubts("A-B", FAR + 1)
+    jump = continuity.reach("A-B", FAR + 1)
+
+    assert isinstance(jump, Jump)
+    assert [(101, FAR)] == list(jump.hole.missing)
+    assert [NEXT] == see(continuity, FAR + 2)
+
+
+def test_a_heartbeat_alone_is_no_more_believed_than_a_trade() -> None:
+    continuity = Continuity()
+    see(continuity, 100)
+
+    assert continuity.reach("A-B", FAR + 1) is None
+    assert [NEXT] == see(continuity, 101)
+
+
+def test_the_same_ticker_sent_again_is_one_word_and_two_far_apart_are_two_first_ones() -> None:
+    assert [DOUBT, DOUBT, DOUBT] == see(Continuity(), 100, FAR + 1, FAR + 1, FAR * 30)[1:]
+
+
+def test_a_leap_in_doubt_survives_a_restart() -> None:
+    continuity = Continuity()
+    see(continuity, 100, FAR + 1)
+    again = Continuity.from_memory(json.loads(json.dumps(continuity.to_memory())))
+
+    assert isinstance(see(again, FAR + 2)[0], Jump)
+
+
+def test_a_hole_that_somebody_else_found_is_not_remembered() -> None:
+    continuity = Continuity()
+    missing = IntervalSet([(5, 9)])
+    theirs = Hole("A-B", 5, 9, before=None, after=None, reason="disconnected", missing=missing)
+    continuity.close(theirs)
+
+    assert [] == continuity.to_memory()["given_up"]

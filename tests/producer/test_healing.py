@@ -249,3 +249,67 @@ def test_every_hole_ends_in_one_receipt_and_every_id_is_fetched_once_or_named(se
     assert len(fetched) == len(set(fetched))
     assert expected & available == set(fetched)
     assert expected - available == missing
+
+
+def test_a_short_page_says_nothing_of_what_is_below_it() -> None:
+    healer = Healer(retry_absent_s=())
+    healer.add(hole(1, 100), 0.0)
+    fetched: list[int] = []
+    while len(healer):
+        page = healer.next_page(0.0)
+        assert page is not None
+        trades = page_of(page, set(range(1, 101)))[:30]
+        wanted = [each.trade_id for each in healer.wanted(page, trades, too_old_before=None)]
+        fetched += wanted
+        receipt = healer.answered(page, trades, wanted, 0.0)
+
+    assert receipt is not None
+    assert ("healed", list(range(100, 0, -1))) == (receipt.outcome, fetched)
+
+
+def test_trades_fetched_for_one_hole_close_another_that_shares_them() -> None:
+    healer = Healer(retry_absent_s=())
+    first, second, third = hole(10, 20), hole(15, 18), hole(15, 30)
+    for each in (first, second, third):
+        healer.add(each, 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    trades = page_of(page, set(range(1, 40)))
+    healed = [each.trade_id for each in healer.wanted(page, trades, too_old_before=None)]
+    assert healer.answered(page, trades, healed, 0.0) is not None
+    receipts = healer.also_healed("A-B", healed)
+
+    assert [(second, "healed")] == [(each.hole, each.outcome) for each in receipts]
+    assert [(21, 30)] == list(third.missing)
+    assert Page("A-B", 31, 10) == healer.next_page(0.0)
+
+
+def test_a_hole_whose_last_asked_for_trades_come_another_way_still_comes_to_its_end() -> None:
+    healer = Healer(retry_absent_s=())
+    patient = hole(1, 2_000)
+    healer.add(patient, 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    trades = page_of(page, set(range(1, 1_900)))
+    healed = [each.trade_id for each in healer.wanted(page, trades, too_old_before=None)]
+    assert healer.answered(page, trades, healed, 0.0) is None
+    for trade_id in range(1, healed[-1]):
+        patient.missing.remove(trade_id, trade_id)
+        healer.arrived_late(patient, trade_id)
+    (receipt,), _, _ = heal_all(healer, set(range(1, 1_900)))
+
+    assert ("partly_healed", [(1_900, 2_000)]) == (receipt.outcome, list(patient.missing))
+
+
+def test_given_up_only_what_was_begun_has_a_receipt() -> None:
+    healer = Healer()
+    begun, untouched = hole(10, 20), hole(30, 40)
+    healer.add(begun, 0.0)
+    healer.add(untouched, 0.0)
+    page = healer.next_page(0.0)
+    assert page is not None
+    healer.answered(page, [trade(20), trade(5)], [20], 0.0)
+    (receipt,) = healer.give_up("stopped")
+
+    assert (begun, "partly_healed", 1, "stopped") == (receipt.hole, receipt.outcome, receipt.fetched, receipt.why)
+    assert (0, None) == (len(healer), healer.next_due())
