@@ -8,6 +8,7 @@ Refuses to know: rows, Athena, the clock.
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -70,7 +71,11 @@ def read_contents(bucket: Bucket) -> Contents:
     replaced = frozenset(key for keys in replays.values() for key in keys)
     prefixes = [f"{read_table('processed').prefix}{kind}/" for kind in TRADE_KINDS]
     keys = [o.key for prefix in prefixes for o in bucket.find_objects(prefix)]
-    live = sorted(key for key in keys if counts(key, replaced=replaced, replays=replays.keys()))
+    live = sorted(
+        key
+        for key in keys
+        if re.match(read_table("processed").key_pattern, key) and counts(key, replaced=replaced, replays=replays.keys())
+    )
     return Contents(keys=tuple(live), replaced=replaced, kept=kept, history=history)
 
 

@@ -158,7 +158,7 @@ def _name(lake: Bucket, manifest: Manifest, replacing: str | None) -> str:
         return lake.put_record(key, body, replacing=replacing)
     except Taken:
         # A put whose answer was lost is sent again by botocore, and then meets itself.
-        (stored,) = lake.find_objects(key) or (None,)
+        stored = next((each for each in lake.find_objects(key) if each.key == key), None)
         if stored and decode_manifest(key, json.loads(lake.read_object(key))).generation == manifest.generation:
             return stored.tag
         raise

@@ -74,5 +74,5 @@ def metrics_line(out: Outcome, *, lake: str, now_ms: int) -> str:
         "Metrics": [{"Name": metric.name, "Unit": metric.unit} for metric in METRICS],
     }
     line: dict[str, Any] = {"_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]}, "Lake": lake}
-    line |= {"FirstHourNotCompacted": out.first_hour, "Frozen": list(out.frozen[:100])}
+    line |= {"ViewBeginsAt": out.first_hour, "Frozen": list(out.frozen[:100])}
     return json.dumps(line | {metric.name: metric.read(out) for metric in METRICS})

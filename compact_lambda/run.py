@@ -2,7 +2,7 @@
 One compaction of a lake in S3: what it holds, window by window its closed hours, oldest first, then the view and the sweep.
 
 Laws: an hour that fails does not keep others waiting, but the run ends in an error that names it; three in a row end the run, for it is hardly the
-hours. No hour is begun that the function may not live to end. The view never leaves out an hour that is not compacted. A run over what was
+hours. No hour is begun without the time that one takes. The view never leaves out an hour that is not compacted. A run over what was
 compacted already writes nothing but the view.
 Refuses to know: the environment, terminals, logs.
 """

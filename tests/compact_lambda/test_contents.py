@@ -29,6 +29,7 @@ def fill(bucket: FolderBucket, **records: str) -> None:
         f"{TICKER}replay-{REPLAY}-0.parquet",
         f"{TICKER}replay-fedcba9876543210-0.parquet",
         f"{TICKER}readme.txt",
+        "processed/coinbase/ticker/astray.parquet",
         "processed/coinbase/coverage/2026/11/23/02/b.parquet",
         "processed/coinbase/mixed/2026/11/23/02/c.parquet",
         ROWS,
