@@ -16,17 +16,18 @@ function drawChecks(report) {
     columns: [
       { title: "Check", value: (check) => words(check.name), look: "text", scope: "row",
         show: (check) => [told(words(check.name)), el("small", null, told(check.question)), thresholds(check) ? el("small", null, told(thresholds(check))) : null] },
-      { title: "Group", value: (check) => check.group, look: "label" },
       { title: "Result", value: (check) => badness(resultOf(check)), show: (check) => tag(resultOf(check)), look: "label", start: -1 },
       { title: "Findings", value: (check) => check.found_count, show: (check) => check.state === "not_run" ? "" : count(check.found_count), look: "number" },
       { title: "Amount", value: (check) => check.found_amount, show: (check) => check.state === "not_run" ? "" : count(check.found_amount), look: "number" },
+      { title: "Group", value: (check) => check.group, look: "label" },
     ],
   }).element);
 }
 
 function drawFindings(report) {
   const found = report.findings_in_all;
-  const made = section("findings", "Findings", report.findings.length < found ? `The worst and largest ${count(report.findings.length)} of ${count(found)}; every one is counted above.` : null);
+  const part = report.findings.length < found ? `The worst and largest ${count(report.findings.length)} of ${count(found)}; every one is counted above. ` : "";
+  const made = section("findings", "Findings", found ? `${part}Ids are trade ids of the product, or line numbers of the session; times are UTC.` : null);
   if (!report.findings.length) {
     made.append(el("p", { class: "empty" }, "Nothing was found."));
     return;
@@ -39,7 +40,7 @@ function drawFindings(report) {
   const range = (from, to, write) => from === null ? "" : from === to || to === null ? write(from) : `${write(from)} \u2013 ${write(to)}`;
   const where = (finding) => [range(finding.first_id, finding.last_id, String), finding.session ? `session ${finding.session}` : ""].filter(Boolean);
   const table = sortable({
-    id: "findings", caption: "Findings. Ids are trade ids of the product, or line numbers of the session; times are UTC.", rows: report.findings,
+    id: "findings", caption: "Findings", rows: report.findings,
     columns: [
       { title: "Severity", value: (finding) => badness(finding.severity), show: (finding) => tag(finding.severity), look: "label", start: -1 },
       { title: "Product", value: (finding) => finding.product, show: (finding) => told(finding.product ?? ""), look: "label" },

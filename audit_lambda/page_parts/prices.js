@@ -49,12 +49,15 @@ function drawChart(holder, series, strip, flags, span) {
     ]);
   const stems = flags.map((flag) => {
     const left = Math.max(4, Math.min(width - 4, x(flag.at)));
-    return [svg("line", { class: "stem", x1: left, x2: left, y1: TOP, y2: floor }), svg("path", { class: "flag", d: `M${left - 5} 3h10l-5 9z` }, svg("title", null, `${instant(flag.at)} UTC, ${flag.check}: ${flag.what}`))];
+    const place = series.places.indexOf(Math.floor((flag.at - series.start) / series.width));
+    const dot = place < 0 ? null : svg("circle", { class: "flag", cx: left, cy: y(series.closes[place]), r: 3.5 });
+    return [svg("line", { class: "stem", x1: left, x2: left, y1: TOP, y2: floor }), svg("path", { class: "flag", d: `M${left - 5} 3h10l-5 9z` }, svg("title", null, `${instant(flag.at)} UTC, ${flag.check}: ${flag.what}`)), dot];
   });
+  const clock = (us) => instant(us, 16).slice(span[1] - span[0] > 86400000000 ? 5 : 11);
   const label = (value, at, anchor, left) => svg("text", { x: left, y: at, "text-anchor": anchor }, value);
   holder.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": spoken(series, grounds, flags) },
     shades, svg("line", { class: "level", x1: 0, x2: width, y1: floor + 0.5, y2: floor + 0.5 }), marks, stems,
-    label(instant(span[0], 16).slice(11), HEIGHT - 4, "start", 0), label(instant(span[1], 16).slice(11), HEIGHT - 4, "end", width)));
+    label(clock(span[0]), HEIGHT - 4, "start", 0), label(clock(span[1]), HEIGHT - 4, "end", width)));
 }
 
 function spoken(series, grounds, flags) {

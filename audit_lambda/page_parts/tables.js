@@ -52,11 +52,11 @@ function sortable({ id, caption, columns, rows, atOnce = 50, sorted = null }) {
 
 function drawProducts(report) {
   if (!report.products.length) return;
-  const made = section("products", "Products", report.products_in_all > report.products.length ? `The ${count(report.products.length)} busiest of ${count(report.products_in_all)} products.` : null);
+  const made = section("products", "Products", `${report.products_in_all > report.products.length ? `The ${count(report.products.length)} busiest of ${count(report.products_in_all)} products. ` : ""}Missing are trade ids between the first and the last one of this time; those beyond are among the findings.`);
   const number = (title, value, show) => ({ title, value, show: (row) => (show ? show(row) : count(value(row))), look: "number" });
   const money = (title, name) => number(title, (row) => Number(row[name]), (row) => price(Number(row[name])));
   made.append(sortable({
-    id: "products", caption: "What the lake holds of each product. Missing are ids between the first and the last trade of this time.", rows: report.products, atOnce: 25,
+    id: "products", caption: "What the lake holds of each product", rows: report.products, atOnce: 25,
     columns: [
       { title: "Product", value: (row) => row.product_id, show: (row) => told(row.product_id), look: "label", scope: "row" },
       number("Trades", (row) => row.trades), number("Missing", (row) => row.missing), number("Healed", (row) => row.healed), number("Backfilled", (row) => row.backfilled),

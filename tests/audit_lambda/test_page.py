@@ -17,6 +17,7 @@ from audit_lambda import page
 from audit_lambda.findings import VERDICTS
 from audit_lambda.page import encode_inline, render_page
 from audit_lambda.report import Slo
+from infra import AUDIT_QUERIES
 from tests.audit_lambda.browser import Browser, find_chromium
 from tests.audit_lambda.page_samples import HOSTILE, hostile, rich
 from tests.audit_lambda.samples import report
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from audit_lambda.report import Report
 
 ARTEFACTS: Final = Path(__file__).parents[2] / "artefacts" / "audit-page"
+DOCUMENTS: Final = sorted((Path(__file__).parents[2] / "docs").glob("audit*.md"))
 PARTS: Final = Path(page.__file__).parent / "page_parts"
 
 
@@ -117,6 +119,16 @@ def test_the_budget_is_a_bar_with_a_notch_where_it_ends(used: str | None, missin
     found = re.search(r'class="used" width="([\d.]+)".*class="notch" x="([\d.]+)"', made)
     assert found is not None
     assert bar == (float(found[1]), float(found[2]))
+
+
+def test_the_letters_of_the_map_are_those_of_its_question_and_of_the_documentation() -> None:
+    asked = set(re.findall(r"(?:THEN|ELSE) '([a-z1-9])'", (AUDIT_QUERIES / "figures" / "minutes.sql").read_text()))
+    text = "".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
+    drawn = between((PARTS / "map.js").read_text(encoding="utf-8"), 'const ORDER = "', '";')
+    named = set(re.findall(r"^\| [a-z ]+ \| `([a-z])` \|", text, re.MULTILINE))
+    # `f` is what the page itself makes of a minute after the audit was made.
+    assert asked == set(drawn) - {"f"}
+    assert asked - set("123456789") == named
 
 
 def test_a_day_of_two_hundred_products_is_of_reasonable_size() -> None:
@@ -316,7 +328,7 @@ def test_it_prints_in_light_colours_without_its_controls(browser: Browser, tmp_p
     browser.settle()
     assert "rgb(255, 255, 255)" == browser.ask("getComputedStyle(document.body).backgroundColor")
     assert 0 == browser.ask(
-        "[...document.querySelectorAll('nav, .more, .filters, .readout')].filter((e) => e.checkVisibility()).length"
+        "[...document.querySelectorAll('nav, .filters, .readout')].filter((e) => e.checkVisibility()).length"
     )
     browser.call("Emulation.setEmulatedMedia", media="")
 
