@@ -41,17 +41,16 @@ WITH steps AS (
     WHERE volume_24h IS NOT NULL AND sequence IS NOT NULL
   ) AS pairs
   WHERE trade_id - previous_id = passed
-), habits AS (
-  SELECT
-    product_id,
-    CAST(count(*) FILTER (WHERE excess <> 0) AS DOUBLE) <= CAST(:restless_share AS DOUBLE) * CAST(count(*) AS DOUBLE) AS restates
-  FROM steps
-  GROUP BY product_id
 ), inexact AS (
-  SELECT s.*, h.restates
-  FROM steps AS s
-  INNER JOIN habits AS h ON h.product_id = s.product_id
-  WHERE s.excess <> 0
+  SELECT *
+  FROM (
+    SELECT
+      *,
+      CAST(count(IF(excess <> 0, 1, NULL)) OVER (PARTITION BY product_id) AS DOUBLE)
+      <= CAST(:restless_share AS DOUBLE) * CAST(count(*) OVER (PARTITION BY product_id) AS DOUBLE) AS restates
+    FROM steps
+  ) AS habits
+  WHERE excess <> 0
 ), enclosed AS (
   SELECT DISTINCT middle.product_id, middle.session, middle.trade_id
   FROM inexact AS middle
