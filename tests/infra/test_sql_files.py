@@ -10,7 +10,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
-from infra import HISTORY, QUERIES, VIEWS
+from infra import HISTORY, QUERIES, ROOT, VIEWS
 from local.lake.answers import run_query
 from local.lake.folder import open_lake
 from sql.dialect import is_exact_quotient, is_instant
@@ -82,6 +82,15 @@ def test_a_division_is_an_exact_quotient_or_one_of_doubles(sql_file: Path) -> No
 
 def _of_instant(node: exp.Expr) -> bool:
     return isinstance(node, exp.Mul) and node.parent is not None and is_instant(node.parent)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.sql")), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_nothing_is_counted_that_also_filters_a_count(path: Path) -> None:
+    """Trino 476 takes count(x) and count(*) FILTER (WHERE x) of one SELECT for the same, and answers one of them twice."""
+    for select in sqlglot.parse_one(path.read_text(), read="athena").find_all(exp.Select):
+        counted = {count.this.sql() for each in select.expressions for count in each.find_all(exp.Count)}
+        filters = {each.expression.this.sql() for node in select.expressions for each in node.find_all(exp.Filter)}
+        assert not counted & filters
 
 
 def test_no_timestamp_has_a_zone_and_none_is_finer_than_a_view_of_athena_can_hold(sql_file: Path) -> None:

@@ -12,7 +12,7 @@ SELECT
   CAST(sum(IF(previous_id IS NULL, 1, trade_id - previous_id)) AS BIGINT) AS expected,
   CAST(sum(IF(previous_id IS NULL, 0, trade_id - previous_id - 1)) AS BIGINT) AS missing
 FROM (
-  SELECT product_id, trade_id, event_time_us, receive_time_us, lag(trade_id) OVER (PARTITION BY product_id ORDER BY trade_id) AS previous_id
+  SELECT product_id, trade_id, event_time_us, receive_time_us, lag(trade_id) OVER (PARTITION BY product_id ORDER BY trade_id, receive_time_us) AS previous_id
   FROM (
     SELECT product_id, trade_id, event_time_us, receive_time_us
     FROM processed

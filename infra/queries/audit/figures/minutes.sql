@@ -5,8 +5,8 @@
 -- :now_us instant, default the end
 -- :settle_us duration, default 20m
 -- :cells count, default 1440
--- :halt_us duration, default 15m
--- :halt_times count, default 30
+-- :halted_us duration, default 5m
+-- :halted_trades count, default 20
 -- :products count, default 1000
 -- One row per product (at most :products, those with holes first; products_in_all counts every one) and in it one letter per cell: `states` has
 -- `cells` letters, of cell_us each from start_us on. A cell is a minute, or as many minutes as make :cells cells of the whole span; the worst of
@@ -14,8 +14,9 @@
 --   x lost: a producer testified to more trades than the lake holds            o hole: trade ids are missing between here and there
 --   h healed: trades were fetched afterwards, and none is missing              t trades, and no testimony that anybody watched (backfilled)
 --   n not watched                                                              p watched for a part of the time
+--   z halted, as the check minutes has it: watched whole, with heartbeats and without a trade, for halted_us or longer, in which the product's mean pace
+--     would have given halted_trades or more
 --   1-9 watched, by trades a minute: 1, 3, 10, 30, 100, 300, 1000, 3000, 10000 and more
---   z halted: no trade for :halt_us and for :halt_times the product's usual wait between trades (known from more than so many of them)
 --   q quiet: watched, and no trade
 -- Where `from` is the beginning, the span begins with what the lake knows, and ends with it where what follows would be the longer part. What was
 -- received within settle_us of now may still be on its way: it is no loss and no hole yet.
@@ -25,14 +26,13 @@ WITH facts AS (
     minute_us,
     bool_or(whole) AS whole,
     max(ticks) AS seen,
+    max(heartbeats) AS heartbeats,
     CAST(NULL AS BIGINT) AS trades,
     CAST(NULL AS BIGINT) AS fetched,
-    CAST(NULL AS BIGINT) AS hole_from_us,
-    CAST(NULL AS BIGINT) AS first_us,
-    CAST(NULL AS BIGINT) AS last_us
+    CAST(NULL AS BIGINT) AS hole_from_us
   FROM (
     SELECT
-      product_id, whole,
+      product_id, whole, heartbeats,
       IF(receive_time_us < :now_us - :settle_us, ticks, NULL) AS ticks,
       date_diff('minute', TIMESTAMP '1970-01-01 00:00:00.000', minute) * 60000000 AS minute_us
     FROM coverage
@@ -44,13 +44,10 @@ WITH facts AS (
   SELECT
     product_id,
     event_time_us - event_time_us % 60000000,
-    CAST(NULL AS BOOLEAN),
-    CAST(NULL AS BIGINT),
+    CAST(NULL AS BOOLEAN), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
     count(*),
     count(*) FILTER (WHERE kind = 'trade' AND source <> 'rest_backfill'),
-    min(IF(trade_id > earlier_id + 1 AND receive_time_us < :now_us - :settle_us, least(earlier_us, event_time_us), NULL)),
-    min(event_time_us),
-    max(event_time_us)
+    min(IF(trade_id > earlier_id + 1 AND receive_time_us < :now_us - :settle_us, least(earlier_us, event_time_us), NULL))
   FROM (
     SELECT
       product_id, kind, source, trade_id, event_time_us, receive_time_us,
@@ -66,9 +63,8 @@ WITH facts AS (
   SELECT
     product_id,
     least(far_us, :to_us - 1) - least(far_us, :to_us - 1) % 60000000,
-    CAST(NULL AS BOOLEAN), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
-    greatest(near_us, :from_us),
-    CAST(NULL AS BIGINT), CAST(NULL AS BIGINT)
+    CAST(NULL AS BOOLEAN), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
+    greatest(near_us, :from_us)
   FROM (
     SELECT
       product_id, status, before_time, after_time,
@@ -96,18 +92,35 @@ minutes AS (
     coalesce(max(trades), 0) AS trades,
     coalesce(max(fetched), 0) AS fetched,
     min(hole_from_us) AS hole_from_us,
-    min(first_us) AS first_us,
-    max(last_us) AS last_us
+    IF(bool_or(whole) AND max(heartbeats) > 0 AND coalesce(max(trades), 0) = 0 AND coalesce(max(seen), 0) = 0, 1, 0) AS is_still
   FROM facts
   WHERE product_id IS NOT NULL
   GROUP BY product_id, minute_us
+),
+runs AS (
+  SELECT
+    *,
+    sum(IF(is_still = 1 AND minute_us - previous_us = 60000000, 0, 1)) OVER (PARTITION BY product_id ORDER BY minute_us ROWS UNBOUNDED PRECEDING) AS run
+  FROM (
+    SELECT
+      *,
+      lag(minute_us) OVER (PARTITION BY product_id ORDER BY minute_us) AS previous_us,
+      sum(IF(whole IS NULL, 0, trades)) OVER (PARTITION BY product_id) AS all_trades,
+      count(whole) OVER (PARTITION BY product_id) AS all_minutes
+    FROM minutes
+  ) AS paced
+),
+stills AS (
+  SELECT *, sum(is_still) OVER (PARTITION BY product_id, run) AS still
+  FROM runs
 ),
 known AS (
   SELECT
     *,
     IF(:from_us = 0, min(minute_us) OVER (), :from_us - :from_us % 60000000) AS start_us,
-    max(minute_us) OVER () + 60000000 AS known_until_us
-  FROM minutes
+    max(minute_us) OVER () + 60000000 AS known_until_us,
+    is_still = 1 AND still * 60000000 >= :halted_us AND still * all_trades >= :halted_trades * all_minutes AS is_halted
+  FROM stills
 ),
 spans AS (
   SELECT
@@ -128,20 +141,20 @@ sizes AS (
 ),
 cells AS (
   SELECT
-    product_id, start_us, end_us, known_until_us, minutes_in_all, cell_minutes, cell,
-    count(whole) AS testified,
+    product_id, start_us, minutes_in_all, cell_minutes, cell,
+    -- Not count(whole): beside the next line's FILTER (WHERE whole) Trino takes the two for one and gives both the same number.
+    count(*) FILTER (WHERE whole IS NOT NULL) AS testified,
     count(*) FILTER (WHERE whole) AS watched_whole,
     bool_or(coalesce(seen > trades, FALSE)) AS lost,
     CAST(sum(trades) AS BIGINT) AS trades,
     CAST(sum(fetched) AS BIGINT) AS fetched,
     min(hole_from_us) AS hole_from_us,
-    min(first_us) AS first_us,
-    max(last_us) AS last_us
+    bool_or(is_halted) AS halted
   FROM (
     SELECT *, CAST(floor(CAST(minute_us - start_us AS DOUBLE) / 60000000 / cell_minutes) AS BIGINT) AS cell
     FROM sizes
   ) AS placed
-  GROUP BY product_id, start_us, end_us, known_until_us, minutes_in_all, cell_minutes, cell
+  GROUP BY product_id, start_us, minutes_in_all, cell_minutes, cell
 ),
 near AS (
   SELECT
@@ -153,10 +166,7 @@ near AS (
     lead(cell) OVER (PARTITION BY product_id ORDER BY cell) AS next_cell,
     min(hole_from_us) OVER (PARTITION BY product_id ORDER BY cell ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS hole_here_us,
     min(hole_from_us) OVER (PARTITION BY product_id ORDER BY cell ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS hole_after_us,
-    max(last_us) OVER (PARTITION BY product_id ORDER BY cell ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS earlier_trade_us,
-    min(first_us) OVER (PARTITION BY product_id ORDER BY cell ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS later_trade_us,
-    CAST(sum(trades) OVER (PARTITION BY product_id) AS BIGINT) AS trades_of_product,
-    max(last_us) OVER (PARTITION BY product_id) - min(first_us) OVER (PARTITION BY product_id) AS traded_for_us
+    CAST(sum(trades) OVER (PARTITION BY product_id) AS BIGINT) AS trades_of_product
   FROM cells
 ),
 letters AS (
@@ -169,6 +179,7 @@ letters AS (
       WHEN testified = 0 AND trades > 0 THEN 't'
       WHEN testified = 0 THEN 'n'
       WHEN watched_whole < minutes_in_cell THEN 'p'
+      WHEN halted THEN 'z'
       WHEN trades >= 10000 * minutes_in_cell THEN '9'
       WHEN trades >= 3000 * minutes_in_cell THEN '8'
       WHEN trades >= 1000 * minutes_in_cell THEN '7'
@@ -178,11 +189,6 @@ letters AS (
       WHEN trades >= 10 * minutes_in_cell THEN '3'
       WHEN trades >= 3 * minutes_in_cell THEN '2'
       WHEN trades > 0 THEN '1'
-      WHEN trades_of_product > :halt_times
-        AND coalesce(later_trade_us, least(end_us, known_until_us)) - coalesce(earlier_trade_us, start_us) >= :halt_us
-        AND CAST(coalesce(later_trade_us, least(end_us, known_until_us)) - coalesce(earlier_trade_us, start_us) AS DOUBLE)
-        >= CAST(traded_for_us AS DOUBLE) / trades_of_product * :halt_times
-        THEN 'z'
       ELSE 'q'
     END AS letter
   FROM near
