@@ -4,7 +4,7 @@ Lambda's way in: a schedule's event to a report in S3, a line of metrics, and a 
     {"span": "hourly", "at": "2026-11-23T02:50:00Z"}, {"span": "daily", …} or {"from": …, "to": …} (audit_lambda/spans.py)
 
 Needs: the environment of audit_lambda/settings.py; Athena on its workgroup, Glue's tables, the lake's objects to read, reports/ to write, the
-topic to publish to (infra/upkeep.yaml has the exact statements).
+topic to publish to (infra/upkeep.yaml has the exact statements); the internet for Coinbase's candles.
 Laws: a call that is made twice writes the same objects; who is told is told before the report becomes the newest, so a call that dies between
 tells twice rather than never. What there is no time for is in the report as not run. An audit whose every question failed is no audit: it
 raises, and Lambda tries again.
@@ -17,12 +17,15 @@ import json
 import logging
 import os
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 
 from audit_lambda.audit import audit_lake
+from audit_lambda.candle_fetch import CandleClient
+from audit_lambda.candles import CandlesUnavailable, check_candles
 from audit_lambda.metrics import metrics_line
 from audit_lambda.notice import decide_notice
 from audit_lambda.page import render_page
@@ -45,8 +48,9 @@ log: Final = logging.getLogger("audit_lambda")
 log.setLevel(logging.INFO)
 # Kept back for the page, the reports and the notice.
 MARGIN_S: Final = 60.0
-# Objects may be read until this much is left: the questions come after them, and matter more.
-QUESTIONS_S: Final = 600.0
+# Objects may be read, and then candles fetched, until this much is left: the questions come after them, and matter more.
+OBJECTS_UNTIL_S: Final = 600.0
+CANDLES_UNTIL_S: Final = 450.0
 
 
 def print_bare_lines() -> None:
@@ -99,23 +103,38 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 def _audit(
     session: boto3.Session, s3: Any, settings: Settings, span: Span, *, now: datetime, remaining_s: Callable[[], float]
 ) -> Report:
-    integrity, inventory = take_stock(
-        s3, settings.lake_bucket, span, now_us=_us(now), may_go_on=lambda: remaining_s() > QUESTIONS_S
-    )
-
     def connect(patience_s: float) -> Any:
         return connect_athena(session, workgroup=settings.workgroup, database=settings.database, patience_s=patience_s)
 
-    report = audit_lake(
-        Patient(connect, name="Athena", remaining_s=remaining_s, margin_s=MARGIN_S),
-        lake=settings.database,
-        values={"from": _text(span.from_us), "to": _text(span.to_us)},
-        now=now,
-        extra=integrity,
+    engine = Patient(connect, name="Athena", remaining_s=remaining_s, margin_s=MARGIN_S)
+    values = {"from": _text(span.from_us), "to": _text(span.to_us)}
+    integrity, inventory = take_stock(
+        s3, settings.lake_bucket, span, now_us=_us(now), may_go_on=lambda: remaining_s() > OBJECTS_UNTIL_S
     )
-    check_answered(report.checks[: len(report.checks) - len(integrity)])
+    # Coinbase asks not to poll candles: once a day, and when somebody asks.
+    candles = (
+        [_cross_check(engine, settings.candles_url, values, now=now, remaining_s=remaining_s)]
+        if settings.candles_url and span.kind != "hourly"
+        else []
+    )
+    extra = [*integrity, *candles]
+    report = audit_lake(engine, lake=settings.database, values=values, now=now, extra=extra)
+    check_answered(report.checks[: len(report.checks) - len(extra)])
     keep_stock(s3, settings.lake_bucket, inventory)
     return report
+
+
+def _cross_check(
+    engine: Patient, url: str, values: Mapping[str, str], *, now: datetime, remaining_s: Callable[[], float]
+) -> CheckResult:
+    with closing(CandleClient(url)) as client:
+
+        def fetch(product_id: str, *, start_us: int, end_us: int) -> bytes:
+            if remaining_s() <= CANDLES_UNTIL_S:
+                raise CandlesUnavailable(product_id=product_id, why="there was no time left to ask for them")
+            return client(product_id, start_us=start_us, end_us=end_us)
+
+        return check_candles(engine, fetch, values=values, now=now)
 
 
 def check_answered(asked: Sequence[CheckResult]) -> None:

@@ -20,6 +20,7 @@ _FORMS: Final[Mapping[str, str]] = {
     "workgroup": r"[a-zA-Z0-9._-]{1,128}",
     "lake_bucket": r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
     "topic_arn": r"arn:[a-z-]+:sns:[a-z0-9-]*:[0-9]{12}:[a-zA-Z0-9_.-]{1,256}",
+    "candles_url": r"|https?://[a-zA-Z0-9.-]{1,253}(:[0-9]{1,5})?",
 }
 
 
@@ -34,12 +35,13 @@ class SettingsRefused(Exception):  # noqa: N818  # named for what happened, as i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Which lake is asked, and who is told."""
+    """Which lake is asked, who is told, and whose candles it is compared with (empty: nobody's)."""
 
     database: str
     workgroup: str
     lake_bucket: str
     topic_arn: str
+    candles_url: str
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

@@ -2,7 +2,7 @@
 What each function's package holds: the modules that its handler imports, the files those read, the libraries beyond the standard one.
 
 Laws: our modules are found by following imports from the handler, so nothing goes in that does not run; imports for types alone are not
-followed. What Lambda's runtime brings (boto3) is not packed: thirty megabytes, six times the rest, for calls of Athena, S3 and SNS
+followed. What Lambda's runtime brings (boto3, urllib3) is not packed: thirty megabytes, six times the rest, for calls of Athena, S3 and SNS
 that are years old, and AWS keeps it patched. The lock's boto3 is what the tests run with.
 Refuses to know: wheels, archives, AWS.
 Source: AWS Lambda, "Building Lambda functions with Python" (the runtime includes boto3).
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Ours, top-level: what is neither ours nor the standard library's is a library.
 ROOMS: Final = frozenset({"contract", "infra", "sql", "transform_lambda", "audit_lambda", "compact_lambda"})
-FROM_THE_RUNTIME: Final = frozenset({"boto3", "botocore"})
+FROM_THE_RUNTIME: Final = frozenset({"boto3", "botocore", "urllib3"})
 _CONTRACT: Final = ("contract/*.json", "contract/frames/*.json", "contract/testimony/*.json")
 _LAKE: Final = ("infra/pipeline.yaml", "infra/prices.yaml", "infra/views/*.sql")
 
@@ -53,7 +53,7 @@ AUDIT: Final = Recipe(
     name="audit",
     handler="audit_lambda.handler",
     libraries=("awscrt", "pyyaml", "sqlglot"),
-    files=(*_LAKE, "infra/queries/audit/**/*.sql", "audit_lambda/page_parts/*"),
+    files=(*_LAKE, "infra/queries/**/*.sql", "audit_lambda/page_parts/*"),
 )
 COMPACT: Final = Recipe(
     name="compact",

@@ -94,6 +94,7 @@ def _fill(lake: Path, url: str, athena_url: str) -> HostedAws:
         "TICKLAKE_WORKGROUP": "w",
         "TICKLAKE_LAKE_BUCKET": "lake",
         "TICKLAKE_TOPIC_ARN": topic,
+        "TICKLAKE_CANDLES_URL": "",
     }
     return HostedAws(environment, s3, sqs, queue_url)
 

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import json
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from audit_lambda.handler import MARGIN_S, NothingAnswered, handler
+from audit_lambda.handler import CANDLES_UNTIL_S, MARGIN_S, NothingAnswered, check_answered, handler
 from audit_lambda.objects import INVENTORY_KEY
 from audit_lambda.report import decode_report
 from audit_lambda.settings import SettingsRefused
 from audit_lambda.spans import EventRefused
 from tests.audit_lambda.hosted import EVENT, KEY, REPORT, HostedAws, host_aws, write_lake
+from tests.audit_lambda.samples import NOT_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 class Context:
-    """Lambda's context, with time for so many looks at it."""
+    """Lambda's context, with so much time left, for so many looks at it; then only what is kept back."""
 
-    def __init__(self, looks: int = 10_000) -> None:
-        self._looks = looks
+    def __init__(self, left_s: float = 900, *, looks: int = 10_000) -> None:
+        self._left_s, self._looks = left_s, looks
 
     def get_remaining_time_in_millis(self) -> int:
         self._looks -= 1
-        return 900_000 if self._looks >= 0 else int(MARGIN_S * 1000)
+        return int(1000 * (self._left_s if self._looks >= 0 else MARGIN_S))
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +86,20 @@ def test_a_lake_is_audited_the_report_kept_and_who_is_to_be_told_is_told(
     assert "ticklake ticklake: damaged (hourly audit, worse)" == json.loads(notice["Body"])["Subject"]
     assert f"The report: s3://lake/{REPORT}report.html" in json.loads(notice["Body"])["Message"]
 
-    # The same event again, as Lambda calls it after a failure: the same objects, and nobody is told what they know. (With time for a few
-    # checks, those of trade ids among them: they come first.)
-    assert {**answer, "notice": False} == handler(EVENT, Context(looks=5))
-    assert places | {INVENTORY_KEY} == aws.keys()
+
+# Each of the following asks all questions again, which takes seconds.
+
+
+@pytest.mark.slow
+def test_the_same_event_again_writes_the_same_objects_and_tells_nobody_what_they_know(aws: HostedAws) -> None:
+    first = handler(EVENT, Context())
+    keys = aws.keys()
+    assert {**first, "notice": False} == handler(EVENT, Context())
+    assert keys == aws.keys()
     assert 1 == len(aws.notices())
 
 
+@pytest.mark.slow
 def test_what_there_was_no_time_for_is_not_run(aws: HostedAws) -> None:
     answer = handler({"from": "2025-06-02T02:00", "to": "2025-06-02T05:00"}, Context(looks=4))
     assert answer["notice"] is False, "who asked has the answer"
@@ -101,11 +112,47 @@ def test_what_there_was_no_time_for_is_not_run(aws: HostedAws) -> None:
     assert report.verdict in {"unproven", "damaged"}
 
 
-def test_without_any_answer_there_is_no_report_and_lambda_tries_again(aws: HostedAws) -> None:
-    with pytest.raises(NothingAnswered, match="time was up"):
-        handler(EVENT, Context(looks=0))
-    assert set() == aws.keys()
-    assert [] == aws.notices()
+@pytest.fixture
+def coinbase() -> Iterator[str]:
+    """An exchange that has no candles of any product."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"message": "NotFound"}'
+            self.send_response(404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("left_s", "state"), [(900, "found"), (CANDLES_UNTIL_S, "not_run")])
+def test_a_day_is_compared_with_coinbases_candles_if_there_is_time(
+    aws: HostedAws, monkeypatch: pytest.MonkeyPatch, coinbase: str, left_s: float, state: str
+) -> None:
+    monkeypatch.setenv("TICKLAKE_CANDLES_URL", coinbase)
+    handler({"span": "daily", "at": "2025-06-03T02:15:00Z"}, Context(left_s))
+    told = aws.read("reports/coinbase/daily/2025/06/02/report.json")
+    checks = {each.name: each for each in decode_report(json.loads(told["Body"].read())).checks}
+    assert (state, state == "found") == (checks["candles"].state, bool(checks["candles"].findings))
+    assert "not_run" == checks["readable"].state if state == "not_run" else "passed" == checks["readable"].state
+
+
+def test_without_any_answer_there_is_no_report_and_lambda_tries_again() -> None:
+    with pytest.raises(NothingAnswered, match=r"so there is no report.*because: time was"):
+        check_answered([NOT_RUN, NOT_RUN])
+    check_answered([NOT_RUN, replace(NOT_RUN, state="passed")])
+    check_answered([])
 
 
 def test_an_event_that_says_no_span_is_refused(aws: HostedAws) -> None:

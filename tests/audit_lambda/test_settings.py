@@ -9,6 +9,7 @@ GOOD = {
     "TICKLAKE_WORKGROUP": "ticklake-pipeline",
     "TICKLAKE_LAKE_BUCKET": "lake",
     "TICKLAKE_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:topic",
+    "TICKLAKE_CANDLES_URL": "https://api.exchange.coinbase.com",
 }
 
 
@@ -18,6 +19,7 @@ def test_settings_come_from_the_environment() -> None:
         workgroup="ticklake-pipeline",
         lake_bucket="lake",
         topic_arn="arn:aws:sns:us-east-1:000000000000:topic",
+        candles_url="https://api.exchange.coinbase.com",
     ) == read_settings(GOOD | {"PATH": "/bin"})
 
 
@@ -27,3 +29,7 @@ def test_one_that_is_missing_or_wrong_is_named(name: str) -> None:
         read_settings({key: text for key, text in GOOD.items() if key != name})
     with pytest.raises(SettingsRefused, match=f"{name} cannot be 'no; such'"):
         read_settings(GOOD | {name: "no; such"})
+
+
+def test_there_need_be_no_candles() -> None:
+    assert "" == read_settings(GOOD | {"TICKLAKE_CANDLES_URL": ""}).candles_url

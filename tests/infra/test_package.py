@@ -169,6 +169,7 @@ AUDIT_TOLD = {
     "TICKLAKE_WORKGROUP": "w",
     "TICKLAKE_LAKE_BUCKET": "lake",
     "TICKLAKE_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:topic",
+    "TICKLAKE_CANDLES_URL": "",
 }
 ANSWERED = "/2018-06-01/runtime/invocation/request-1/response"
 
