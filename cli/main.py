@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "deploy": "The stacks into an AWS account; each change is shown before it is made.",
     "status": "The deployed stacks, and the alarms that are up.",
     "destroy": "Remove the stacks; what holds data stays.",
+    "heal": "Named holes of a lake, of any age, filled from REST trades by id.",
+    "backfill": "Trades of a time before anybody watched, from REST.",
     "redrive": "Refused lines that pass today go back through Firehose.",
     "exchange": "Serve the simulated exchange for any client.",
     "firehose": "Serve the local delivery engine for any Firehose client.",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 import re
-import secrets
 import sys
 import time
 from contextlib import contextmanager
@@ -20,13 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from infra import PIPELINE_TEMPLATE
+from cli.streams import home_stream
 from local.firehose.errors import EngineError
-from local.firehose.invoker import InProcessInvoker
-from local.firehose.server import FirehoseServer
-from local.firehose.store import FolderStore
-from local.firehose.template import plan_standins, read_template
-from local.hosting import HostedLoop
 from local.lake.folder import LakeError, open_lake
 from local.lake.redrive import NamedLine, SentFile, plan_for_lake, read_sent
 from producer.errors import DeliveryAmbiguous, DeliveryThrottled, DeliveryUnreachable, TicklakeError
@@ -38,14 +32,12 @@ from producer.settlement import settle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mypy_boto3_firehose.client import FirehoseClient
-
     from local.lake.redrive import Name, RedrivePlan
+    from producer.delivery import Puts
     from producer.settlement import PutAnswer
 
     Put = Callable[[Sequence[Pack]], Sequence[PutAnswer]]
 
-_STREAM: Final = "ticklake"
 _STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")  # PutRecordBatch, API reference
 # Calls in a row that got nothing through before the rest is left for another time; with full jitter about a minute.
 _PATIENCE_CALLS: Final = 8
@@ -98,28 +90,12 @@ def _send(plan: RedrivePlan, lake: Path, stream: str | None, sent_file: SentFile
 
 
 @contextmanager
-def _firehose(lake: Path, stream: str | None) -> Iterator[Firehose]:
+def _firehose(lake: Path, stream: str | None) -> Iterator[Puts]:
     if stream is not None:
         yield Firehose(connect_firehose(), stream)
         return
-    parameters = {"StreamName": _STREAM}
-    standins = plan_standins(PIPELINE_TEMPLATE, parameters)
-    config = read_template(PIPELINE_TEMPLATE, parameters=parameters, standins=standins).stream(_STREAM)
-    with HostedLoop("firehose") as loop:
-        # Names of objects come from the seed: another one for each run, so that no run writes over another's.
-        server = FirehoseServer(
-            streams=[config], store=FolderStore(lake), invoker=InProcessInvoker(), seed=secrets.randbits(63)
-        )
-        endpoint = loop.call(server.start())
-        try:
-            yield Firehose(_connect_home(endpoint), _STREAM)
-        finally:
-            loop.call(server.stop(flush=True))
-
-
-def _connect_home(endpoint: str) -> FirehoseClient:
-    # The local stream checks no signature.
-    return connect_firehose(endpoint_url=endpoint, region="us-east-1", access_key_id="local", secret_access_key="local")  # noqa: S106
+    with home_stream(lake) as home:
+        yield home
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,177 @@
+"""`ticklake heal` against the simulated exchange's REST over HTTP, through the local stream into a lake."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from cli.heal import command
+from local.exchange.faults import RestStorm, SlowRest
+from local.lake.folder import claim_lake
+from tests.cli.errands import PRODUCT, START, ask, exchange, fill, gap, holes, sessions_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+ROOT = Path(__file__).parents[2]
+
+
+def heal(lake: Path, *args: str) -> Result:
+    return CliRunner().invoke(command, ["--lake", str(lake), *args])
+
+
+def ticks(lake: Path) -> list[int]:
+    return [trade_id for (trade_id,) in ask(lake, "SELECT trade_id FROM ticks ORDER BY trade_id")]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    """Three holes: one that REST has half of, one that it has whole, and one that no REST ever had."""
+    lake = tmp_path / "lake"
+    wild = gap(2_000, 9_000_000_000)
+    fill(lake, [*range(100, 110), *range(160, 170), *range(200, 210)], [gap(110, 159), gap(170, 199), wild])
+    return lake
+
+
+def test_holes_are_filled_and_what_rest_lacks_or_nobody_believes_is_said(lake: Path) -> None:
+    storm = RestStorm(status=503, share=0.3)
+    with exchange(range(130, 400), faults=[storm]) as (server, to):
+        before = sorted(lake.rglob("*"))
+        dry = heal(lake, *to, "--dry-run")
+        assert (4, before) == (dry.exit_code, sorted(lake.rglob("*")))
+        assert "2 holes would be asked for: 80 trades, about 1 pages" in dry.stdout
+        done = heal(lake, *to)
+        assert 4 == done.exit_code, done.output
+        assert (
+            "BTC-USD 2000..9000000000: 8,999,998,001 trades missing, more than --max-trades 10,000,000" in done.stdout
+        )
+        assert "2 holes = 1 healed + 1 partly healed + 0 not healed + 0 still open" in done.stdout
+        assert "80 missing = 60 fetched + 20 still missing" in done.stdout
+        assert "BTC-USD 110..129" not in done.stdout
+        assert "BTC-USD 110..159: 20 trades missing: the exchange's REST does not have them" in done.stdout
+        assert 2 == done.stdout.count("   balanced\n")
+        asked = sum(server.truth().rest_count.values())
+        again = heal(lake, *to, "--max-trades", "10")
+        assert (4, asked) == (again.exit_code, sum(server.truth().rest_count.values()))
+
+    assert [*range(100, 110), *range(130, 210)] == ticks(lake)
+    assert [(110, 159, "partly_healed", [[110, 129]]), (170, 199, "healed", []), (2_000, 9_000_000_000, "open", [])] == holes(lake)  # fmt: skip
+    assert sessions_whole(lake)
+    assert {("simulated",)} == set(ask(lake, "SELECT DISTINCT source FROM ticks"))
+
+
+def test_a_second_run_over_a_healed_lake_asks_nothing_and_sends_nothing(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    fill(lake, [9, 20], [gap(10, 19), gap(12, 15)])
+    with exchange(range(1, 30)) as (server, to):
+        assert 0 == heal(lake, *to).exit_code
+        files = sorted(lake.rglob("*"))
+        asked = sum(server.truth().rest_count.values())
+        again = heal(lake, *to)
+
+        assert (0, "No named hole is without its trades: nothing to fetch.\n") == (again.exit_code, again.stdout)
+        assert (asked, files) == (sum(server.truth().rest_count.values()), sorted(lake.rglob("*")))
+    assert list(range(9, 21)) == ticks(lake)
+    assert [10] == [count for (count,) in ask(lake, "SELECT count(*) FROM processed WHERE kind = 'trade'")]
+    assert {"healed"} == {status for _, _, status, _ in holes(lake)}
+
+
+def test_only_holes_that_were_asked_for_are_filled(lake: Path) -> None:
+    with exchange(range(100, 400)) as (_, to):
+        none = heal(lake, *to, "--product", "ETH-USD")
+        assert (0, True) == (none.exit_code, "nothing to fetch" in none.stdout)
+        assert "nothing to fetch" in heal(lake, *to, "--reason", "stalled").stdout
+        done = heal(lake, *to, "--product", PRODUCT, "--to", "2026-11-20T12:02:00")
+
+    assert 0 == done.exit_code
+    assert ["healed", "open", "open"] == [status for _, _, status, _ in holes(lake)]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--product", "BTC"], "it looks like BTC-USD"),
+        (["--simulated"], "say with --rest-url"),
+        (["--athena"], "--athena needs --stream"),
+        (["--stream", "arn:aws:x"], "not an ARN"),
+        (["--from", "yesterday"], "an instant"),
+        (["--lake", "/nowhere"], "There is no lake at /nowhere"),
+        (["--dry-run"], "must never be mixed"),
+        ([], "must never be mixed"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence(tmp_path: Path, args: list[str], says: str) -> None:
+    claim_lake(tmp_path, "simulated", now=START)
+    result = heal(tmp_path, *args)
+
+    assert result.exit_code in {1, 2}
+    assert says in result.output
+    assert "Traceback" not in result.output
+
+
+def start(lake: Path, to: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from cli.main import main; main()", "heal", "--lake", str(lake), *to],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_killed_in_the_middle_and_run_again_nothing_is_fetched_twice(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    fill(lake, [999, 5_000], [gap(1_000, 4_999)])
+    with exchange(range(1, 5_100), faults=[SlowRest(delay_s=0.2)]) as (_, to):
+        with start(lake, to) as process:
+            wait_for(process, lambda: any((lake / "processed/coinbase/trade").rglob("*.parquet")))
+            process.kill()
+        fetched = ask(lake, "SELECT count(DISTINCT trade_id) FROM ticks WHERE kind = 'trade'")[0][0]
+        assert 0 < fetched < 4_000
+        done = heal(lake, *to)
+
+    assert 0 == done.exit_code, done.output
+    assert list(range(999, 5_001)) == ticks(lake)
+    assert [(4_000, 4_000)] == ask(
+        lake, "SELECT count(DISTINCT session || ' ' || CAST(n AS varchar)), count(DISTINCT trade_id) FROM processed WHERE kind = 'trade'"
+    )  # fmt: skip
+    assert [(1_000, 4_999, "healed", [])] == holes(lake)
+    both = ask(lake, "SELECT count(DISTINCT session) FROM processed WHERE kind = 'trade'")
+    assert [(2,)] == both
+
+
+def test_sigterm_in_the_middle_stops_in_order_with_a_receipt(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    fill(lake, [999, 5_000], [gap(1_000, 4_999)])
+    with exchange(range(1, 5_100), faults=[SlowRest(delay_s=0.2)]) as (_, to), start(lake, to) as process:
+        wait_for(process, lambda: any((lake / "processed/coinbase/trade").rglob("*.parquet")))
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        text = process.stdout.read()
+
+    assert 4 == process.wait(30)
+    assert "+ 0 pending + 0 refused   balanced" in text
+    found = re.search(r"4,000 missing = ([\d,]+) fetched", text)
+    assert found is not None
+    count = int(found[1].replace(",", ""))
+    assert [(1_000, 4_999, "partly_healed", [[1_000, 4_999 - count]])] == holes(lake)
+    assert sessions_whole(lake)
+    assert "1 holes = 0 healed + 1 partly healed" in text
