@@ -1,0 +1,221 @@
+-- Is every trade id there, or named as missing?
+-- :product text, default every product
+-- :from_us instant, default the beginning (reads every hour)
+-- :to_us instant, default the end
+-- :now_us instant, default the end
+-- :settle_us duration, default 20m
+-- :lead_us duration, default 1d
+-- Coinbase numbers a product's trades without holes. Ids that are absent between two that are there (or beyond them, where a gap line knows of
+-- them) are a hole where a gap line or a refused line names them, else damage: also where the latest gap line says that they came. What a gap
+-- line named and is there is healed. A hole belongs to the time of the next trade; one whose next trade came within settle_us of now is not judged
+-- yet. Rows are read from lead_us before the time asked for, so that a hole's near side is known. Gap lines are rows of at most a day's age.
+WITH steps AS (
+  SELECT
+    product_id, trade_id, event_time_us, receive_time_us,
+    lag(trade_id) OVER (PARTITION BY product_id ORDER BY trade_id, event_time_us) AS previous_id,
+    lag(event_time_us) OVER (PARTITION BY product_id ORDER BY trade_id, event_time_us) AS previous_us,
+    lead(trade_id) OVER (PARTITION BY product_id ORDER BY trade_id, event_time_us) AS next_id
+  FROM (
+    SELECT product_id, trade_id, event_time_us, receive_time_us
+    FROM processed
+    WHERE lake_kind IN ('ticker', 'trade', 'mixed') AND kind IN ('ticker', 'trade')
+      AND (:product IS NULL OR product_id = :product)
+      AND lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - :lead_us - 3600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+      AND event_time_us >= :from_us - :lead_us AND event_time_us < :to_us + :lead_us
+    UNION ALL
+    SELECT product_id, trade_id, event_time_us, receive_time_us
+    FROM history
+    WHERE generation IN (SELECT generation FROM compacted)
+      AND (:product IS NULL OR product_id = :product)
+      AND event_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - :lead_us - 3600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+      AND event_time_us >= :from_us - :lead_us AND event_time_us < :to_us + :lead_us
+  ) AS trades
+),
+-- Where ids are absent: between two, before the first, after the last (as far as anybody could name one).
+absences AS (
+  SELECT
+    product_id, place, previous_us, event_time_us, receive_time_us,
+    CASE place WHEN 'between' THEN previous_id + 1 WHEN 'before' THEN 0 ELSE trade_id + 1 END AS first_id,
+    IF(place = 'after', 1000000000000000000, trade_id - 1) AS last_id
+  FROM steps
+  CROSS JOIN (VALUES 'between', 'before', 'after') AS places (place)
+  WHERE (trade_id - previous_id > 1 OR previous_id IS NULL OR next_id IS NULL)
+    AND CASE place
+      WHEN 'between' THEN trade_id - previous_id > 1
+      WHEN 'before' THEN previous_id IS NULL AND trade_id > 0
+      ELSE next_id IS NULL
+    END
+),
+-- The latest word on each hole: one line, or several where its ranges did not fit one.
+words AS (
+  SELECT
+    *,
+    coalesce(date_diff('millisecond', TIMESTAMP '1970-01-01 00:00:00.000', after_time) * 1000, receive_time_us) AS far_us,
+    date_diff('millisecond', TIMESTAMP '1970-01-01 00:00:00.000', before_time) * 1000 AS near_us
+  FROM (
+    SELECT
+      *,
+      rank() OVER (
+        PARTITION BY product_id, first_missing_trade_id, last_missing_trade_id
+        ORDER BY receive_time_us DESC, session DESC, IF(status = 'open', 1, 0)
+      ) AS age
+    FROM gaps
+    WHERE first_missing_trade_id IS NOT NULL AND last_missing_trade_id IS NOT NULL
+      AND (:product IS NULL OR product_id = :product)
+      AND lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - :lead_us - 90000000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+  ) AS ranked
+  WHERE age = 1
+),
+-- Trades in lines that were refused: missing, and named by the refusal.
+refused AS (
+  SELECT
+    coalesce(json_extract_scalar(message, '$.message.product_id'), json_extract_scalar(message, '$.product_id')) AS product_id,
+    TRY_CAST(json_extract_scalar(message, '$.message.trade_id') AS BIGINT) AS trade_id,
+    reason
+  FROM (
+    SELECT IF(kind IN ('ticker', 'trade'), line, NULL) AS message, reason
+    FROM refusals
+    WHERE lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - :lead_us - 3600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+  ) AS lines
+  WHERE message IS NOT NULL
+),
+ranges AS (
+  SELECT
+    product_id, place, first_id, last_id, previous_us AS near_us, event_time_us AS far_us, receive_time_us AS known_us,
+    CAST(NULL AS VARCHAR) AS reason, CAST(NULL AS VARCHAR) AS status, TRUE AS is_inside
+  FROM absences
+  UNION ALL
+  SELECT
+    product_id, 'named', first_missing_trade_id, last_missing_trade_id, near_us, far_us, receive_time_us, reason, status,
+    coalesce(near_us >= :from_us - :lead_us, FALSE) AND far_us < :to_us + :lead_us
+  FROM words
+  UNION ALL
+  SELECT
+    w.product_id, 'claimed', element_at(r.pair, 1), element_at(r.pair, 2), w.near_us, w.far_us, w.receive_time_us, w.reason, w.status,
+    coalesce(w.near_us >= :from_us - :lead_us, FALSE) AND w.far_us < :to_us + :lead_us
+  FROM words AS w
+  CROSS JOIN UNNEST(CAST(json_parse(
+    IF(
+      w.status = 'healed', '[]',
+      coalesce(
+        w.still_missing,
+        '[[' || CAST(w.first_missing_trade_id AS VARCHAR) || ',' || CAST(w.last_missing_trade_id AS VARCHAR) || ']]'
+      )
+    )
+  ) AS ARRAY(ARRAY(BIGINT)))) AS r (pair)
+  UNION ALL
+  SELECT product_id, 'refused', trade_id, trade_id, NULL, NULL, NULL, reason, 'refused', FALSE
+  FROM refused
+  WHERE trade_id IS NOT NULL AND (:product IS NULL OR product_id = :product)
+),
+-- One line of ids per product, cut wherever something begins or ends.
+cuts AS (
+  SELECT
+    product_id,
+    IF(step = 1, first_id, last_id + 1) AS id,
+    sum(IF(place = 'between', step, 0)) AS between_step,
+    sum(IF(place IN ('before', 'after'), step, 0)) AS beyond_step,
+    sum(IF(place = 'named', step, 0)) AS named_step,
+    sum(IF(place = 'claimed', step, 0)) AS claimed_step,
+    sum(IF(place = 'named' AND is_inside, step, 0)) AS named_inside_step,
+    sum(IF(place = 'claimed' AND is_inside, step, 0)) AS claimed_inside_step,
+    sum(IF(place = 'refused', step, 0)) AS refused_step,
+    max(IF(step = 1 AND place = 'between', near_us, NULL)) AS near_us,
+    max(IF(step = 1 AND place = 'between', far_us, NULL)) AS far_us,
+    max(IF(step = 1 AND place = 'between', known_us, NULL)) AS known_us,
+    max(IF(step = 1 AND place = 'named', first_id, NULL)) AS name_id,
+    max_by(IF(step = 1 AND place = 'named', coalesce(near_us, 0), NULL), IF(step = 1 AND place = 'named', known_us, NULL)) AS name_near_us,
+    max_by(IF(step = 1 AND place = 'named', far_us, NULL), IF(step = 1 AND place = 'named', known_us, NULL)) AS name_far_us,
+    max(IF(step = 1 AND place = 'named', known_us, NULL)) AS name_known_us,
+    max_by(IF(step = 1 AND place = 'named', reason, NULL), IF(step = 1 AND place = 'named', known_us, NULL)) AS reason,
+    max_by(IF(step = 1 AND place = 'named', status, NULL), IF(step = 1 AND place = 'named', known_us, NULL)) AS status,
+    max(IF(step = 1 AND place = 'refused', reason, NULL)) AS refusal
+  FROM ranges
+  CROSS JOIN (VALUES 1, -1) AS edges (step)
+  GROUP BY product_id, IF(step = 1, first_id, last_id + 1)
+),
+pieces AS (
+  SELECT
+    product_id,
+    id AS first_id,
+    lead(id) OVER (PARTITION BY product_id ORDER BY id) - 1 AS last_id,
+    sum(between_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS between_depth,
+    sum(beyond_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS beyond_depth,
+    sum(named_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS named_depth,
+    sum(claimed_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS claimed_depth,
+    sum(named_inside_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS named_inside_depth,
+    sum(claimed_inside_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS claimed_inside_depth,
+    sum(refused_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS refused_depth,
+    last_value(near_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS near_us,
+    last_value(far_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS far_us,
+    last_value(known_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS known_us,
+    last_value(name_id) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS name_id,
+    last_value(name_near_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS name_near_us,
+    last_value(name_far_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS name_far_us,
+    last_value(name_known_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS name_known_us,
+    last_value(reason) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS reason,
+    last_value(status) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS status,
+    last_value(refusal) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS refusal
+  FROM cuts
+),
+judged AS (
+  SELECT
+    product_id, first_id, last_id, name_id, reason, status, refusal, state,
+    IF(between_depth > 0, near_us, nullif(name_near_us, 0)) AS near_us,
+    IF(between_depth > 0, far_us, name_far_us) AS far_us,
+    IF(between_depth > 0, known_us, name_known_us) AS known_us
+  FROM (
+    SELECT
+      *,
+      CASE
+        WHEN between_depth > 0 AND claimed_depth > 0 THEN 'hole'
+        WHEN between_depth > 0 AND refused_depth > 0 THEN 'refused'
+        WHEN between_depth > 0 AND named_depth > 0 THEN 'said_to_be_there'
+        WHEN between_depth > 0 THEN 'unnamed'
+        WHEN beyond_depth > 0 AND claimed_inside_depth > 0 THEN 'hole'
+        WHEN beyond_depth > 0 AND named_inside_depth > 0 THEN 'said_to_be_there'
+        WHEN beyond_depth = 0 AND named_depth > 0 THEN 'healed'
+        ELSE 'nothing'
+      END AS state
+    FROM pieces
+    WHERE last_id >= first_id
+  ) AS states
+),
+-- Pieces of one kind side by side are one hole; what is healed of one hole is one finding.
+runs AS (
+  SELECT
+    *,
+    IF(state = 'healed', name_id, sum(begins) OVER (PARTITION BY product_id ORDER BY first_id ROWS UNBOUNDED PRECEDING)) AS run
+  FROM (
+    SELECT
+      *,
+      IF(
+        lag(state) OVER (PARTITION BY product_id ORDER BY first_id) = state
+        AND lag(known_us) OVER (PARTITION BY product_id ORDER BY first_id) = known_us
+        AND (state <> 'hole' OR lag(name_id) OVER (PARTITION BY product_id ORDER BY first_id) = name_id),
+        0, 1
+      ) AS begins
+    FROM judged
+  ) AS begun
+)
+SELECT
+  CASE WHEN state IN ('hole', 'refused') THEN 'hole' WHEN state = 'healed' THEN 'healed' ELSE 'damage' END AS severity,
+  product_id,
+  CAST(NULL AS VARCHAR) AS session,
+  min(near_us) AS first_us,
+  max(far_us) AS last_us,
+  min(first_id) AS first_id,
+  max(last_id) AS last_id,
+  CAST(sum(last_id - first_id + 1) AS BIGINT) AS amount,
+  CASE state
+    WHEN 'hole' THEN 'trades missing: ' || max(reason) || ' (' || max(status) || ')'
+    WHEN 'refused' THEN 'trades missing: their lines were refused, ' || max(refusal)
+    WHEN 'healed' THEN 'trades that were missing and are there: ' || max(reason)
+    WHEN 'unnamed' THEN 'trades missing, and no gap line names them'
+    ELSE 'trades missing, though a gap line (' || max(reason) || ', ' || max(status) || ') says that they came'
+  END AS what
+FROM runs
+WHERE state <> 'nothing'
+  AND far_us >= :from_us AND far_us < :to_us
+  AND known_us < :now_us - :settle_us
+GROUP BY product_id, state, run
