@@ -71,10 +71,13 @@ def _holes(report: Report) -> str:
 
 
 def _damaged(report: Report) -> str:
+    slo = report.slo
+    missing = f" {slo.missing:,} of {_count(slo.expected, 'trade id')} are missing." if slo.missing else ""
     damaged = [check for check in report.checks if any(f.severity == "damage" for f in check.findings)]
     if not damaged:
-        return "What the lake holds is not what it was sent."
-    return f"The lake contradicts itself or its producers: {_names(damaged)}."
+        return f"What the lake holds is not what it was sent.{missing}"
+    checks = "check" if len(damaged) == 1 else "checks"
+    return f"The lake contradicts itself or its producers: see the {checks} {_names(damaged)}.{missing}"
 
 
 _WHYS: Final = {"whole": _whole, "healed": _healed, "unproven": _unproven, "holes": _holes, "damaged": _damaged}

@@ -7,7 +7,7 @@ const STATES = {
   t: ["not testified", "trade", "trades are here, nobody says they were watching"],
   n: ["not watched", "bare", "no trades, and nobody was watching"],
   p: ["partly watched", "partly", "watched for a part of the time"],
-  z: ["halted", "halted", "watched; much longer without a trade than this product is used to"],
+  z: ["halted", "halted", "watched; no trade for much longer than is usual here"],
   q: ["quiet", "quiet", "watched; nobody traded"],
   w: ["watched", "t5", "stronger with more trades a minute: 1, 3, 10, 30 \u2026 10,000"],
   f: ["not yet", "paper", "after the audit was made"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -211,7 +213,7 @@ def strips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         whole.trades += case.trades
         whole.coverage += case.coverage
         whole.gaps += case.gaps
-    return {row["product_id"]: row["states"] for row in whole.ask("minutes", **SPAN, halt="5m")}
+    return {row["product_id"]: row["states"] for row in whole.ask("minutes", **SPAN, halted="5m")}
 
 
 @pytest.mark.parametrize("product", CASES)
@@ -227,7 +229,7 @@ def test_what_came_a_moment_ago_is_neither_lost_nor_a_hole_yet(lake: Made) -> No
     assert "oooooooo" + "xq" == lake.states(now="2026-11-23T02:40")
 
 
-@pytest.mark.parametrize("values", [{}, {"halt": "5m", "halt_times": "1000"}])
+@pytest.mark.parametrize("values", [{"halted": "8m"}, {"halted_trades": "71"}])
 def test_what_is_no_halt_by_the_thresholds_is_quiet(lake: Made, values: dict[str, str]) -> None:
     trades_all_at_once(lake)
     assert "44qqqqqqq1" == lake.states(**values)
@@ -276,6 +278,95 @@ def test_one_product_is_one_row_and_the_bad_ones_come_first(lake: Made) -> None:
     assert [("ETH-USD", 2), ("BTC-USD", 2)] == [(row["product_id"], row["products_in_all"]) for row in rows]
     assert ["BTC-USD"] == [row["product_id"] for row in lake.ask("minutes", **SPAN, product="BTC-USD")]
     assert 1 == len(lake.ask("minutes", **SPAN, products="1"))
+
+
+# The same letters, found in plain Python.
+
+RANDOM_MINUTES: Final = 30
+WORST_FIRST: Final = "xohtnpz987654321q"
+
+
+def letters_of(made: Made) -> list[str]:
+    """Each minute's letter, as the words of minutes.sql say it."""
+    trades = sorted((r["trade_id"], (r["event_time_us"] - us(HOUR)) // 60_000_000, r["kind"]) for r in made.trades)
+    said = {(r["event_time_us"] - us(HOUR)) // 60_000_000 - 1: json.loads(r["detail"]) for r in made.coverage}
+    holes = [(near, far) for (a, near, _), (b, far, _) in pairwise(trades) if b > a + 1]
+    here = [[kind for _, at, kind in trades if at == minute] for minute in range(RANDOM_MINUTES)]
+    still = [
+        minute in said and said[minute]["whole"] and not said[minute]["ticks"] and not here[minute]
+        for minute in range(RANDOM_MINUTES)
+    ]
+    pace = sum(len(here[minute]) for minute in said) / max(1, len(said))
+
+    def letter(minute: int) -> str:
+        first = next((m + 1 for m in range(minute, -1, -1) if not still[m]), 0)
+        last = next((m for m in range(minute, RANDOM_MINUTES) if not still[m]), RANDOM_MINUTES)
+        found = {
+            "x": minute in said and said[minute]["ticks"] > len(here[minute]),
+            "o": any(near <= minute <= far for near, far in holes),
+            "h": "trade" in here[minute],
+            "t": minute not in said and bool(here[minute]),
+            "n": minute not in said,
+            "p": minute in said and not said[minute]["whole"],
+            "z": still[minute] and last - first >= 5 and (last - first) * pace >= 20,
+        }
+        count = len(here[minute])
+        level = "q" if not count else str(max(i for i, least in enumerate((0, 1, 3, 10, 30)) if count >= least))
+        return next((name for name, holds in found.items() if holds), level)
+
+    return [letter(minute) for minute in range(RANDOM_MINUTES)]
+
+
+def random_lake(root: Path, number: int) -> Made:
+    made, rng, trade_id = Made(root, f"R{number}-USD", 10_000 * (number + 1)), Random(number), 100
+    minute = 0
+    while minute < RANDOM_MINUTES:
+        length = rng.randint(1, 8)
+        share = rng.choice((0, 0, 2, 9))
+        mood = rng.choice(("watched", "watched", "partly", "nobody", "lost"))
+        for each in range(minute, min(RANDOM_MINUTES, minute + length)):
+            for i in range(rng.randint(0, share)):
+                trade_id += 1 if rng.random() < 0.98 else 3
+                made.trade(trade_id, each * MINUTE_S + i * 5, kind="trade" if rng.random() < 0.05 else "ticker")
+            if mood != "nobody":
+                ticks = {each: 99} if mood == "lost" and rng.random() < 0.3 else None
+                made.watched(range(each, each + 1), ticks=ticks, whole=mood != "partly")
+        minute += length
+    return made
+
+
+@pytest.mark.parametrize("cells", [RANDOM_MINUTES, 10])
+def test_the_map_says_what_plain_python_finds(tmp_path: Path, cells: int) -> None:
+    whole, expected = Made(tmp_path), {}
+    for number in range(60):
+        made = random_lake(tmp_path, number)
+        whole.trades += made.trades
+        whole.coverage += made.coverage
+        if made.trades or made.coverage:
+            letters, width = letters_of(made), RANDOM_MINUTES // cells
+            groups = [letters[i : i + width] for i in range(0, RANDOM_MINUTES, width)]
+            expected[made.product] = "".join(
+                min(group, key=WORST_FIRST.index) if width == 1 else worst_of(group) for group in groups
+            )
+    rows = whole.ask("minutes", **{"from": SPAN["from"], "to": "2026-11-23T02:30", "cells": str(cells)})
+    found = {row["product_id"]: row["states"] for row in rows}
+    if cells == RANDOM_MINUTES:
+        assert set("xohtnpzq123") <= set("".join(expected.values())), "every state occurs"
+    else:
+        found = {product: re.sub("[1-9]", "w", states) for product, states in found.items()}
+    assert expected == found
+
+
+def worst_of(group: list[str]) -> str:
+    """Of several minutes: what is wrong with any; partly where some of them nobody watched; how busy is another test's."""
+    bad = [letter for letter in group if letter in "xoh"]
+    if bad:
+        return min(bad, key=WORST_FIRST.index)
+    if set(group) <= {"n", "t"}:
+        return min(group, key=WORST_FIRST.index)
+    if {"n", "t", "p"} & set(group):
+        return "p"
+    return "z" if "z" in group else "w" if set(group) != {"q"} else "q"
 
 
 # prices

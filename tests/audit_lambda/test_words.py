@@ -57,8 +57,11 @@ def test_holes_are_counted_against_what_was_expected() -> None:
 
 def test_damage_names_the_checks_that_found_it() -> None:
     found = [finding("damage", 1, check=name) for name in ("objects", "raw_rows", "copies", "books")]
-    said = say_why(report(*found, verdict="damaged"))
-    assert "The lake contradicts itself or its producers: objects, raw rows, copies and 1 more." == said
+    said = say_why(report(*found, verdict="damaged", slo=SLO))
+    assert (
+        "The lake contradicts itself or its producers: see the checks objects, raw rows, copies and 1 more. "
+        "861,276 of 1,014,387 trade ids are missing."
+    ) == said
 
 
 def test_what_was_not_run_is_said_with_every_verdict() -> None:
