@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
@@ -82,8 +83,7 @@ class FolderAthena:
 
     def __post_init__(self) -> None:
         self.views |= {name: view.select for name, view in load_views().items()}
-        self.run(plan_uncompacted_view("2014/01/01/00"))  # as a deployment makes it
-        self.statements.clear()
+        self.views["uncompacted"] = uncompacted_view()
 
     def ask(self, question: exp.Query) -> Answer:
         found = self._run(question.sql(ATHENA, comments=False))
@@ -100,17 +100,25 @@ class FolderAthena:
         self.before(text)
         self.statements.append(text)
         statement = decode_statement(text)
-        where = Where(root=self.root, bucket=BUCKET, database="ticklake", guesses=Guesses())
-        found = Running(where, statement, self.views, query_name=f"q{len(self.statements)}").run()
         if statement.verb == "CREATE_VIEW":
             assert statement.query is not None
             self.views[statement.name] = statement.query
-        return found
+            return Outcome()
+        where = Where(root=self.root, bucket=BUCKET, database="ticklake", guesses=Guesses())
+        return Running(where, statement, self.views, query_name=f"q{len(self.statements)}").run()
 
     @property
     def first_hour(self) -> str:
         """Where the view `uncompacted` begins."""
         return self.views["uncompacted"].sql(ATHENA).rpartition("lake_hour >= ")[2].strip("'")
+
+
+@cache
+def uncompacted_view() -> exp.Query:
+    """The view as a deployment makes it."""
+    query = decode_statement(plan_uncompacted_view("2014/01/01/00")).query
+    assert query is not None
+    return query
 
 
 def parse_question(sql: str) -> exp.Query:

@@ -114,6 +114,7 @@ def test_a_lake_that_athena_compacted_is_read_at_home_and_the_other_way_round(tm
     assert len(before) == len(there.athena.select(TICKS))
 
 
+@pytest.mark.slow
 def test_over_athenas_protocol_history_and_answers_are_the_same(tmp_path: Path) -> None:
     small(tmp_path)
     with host_athena(tmp_path, bucket=BUCKET) as hosted:
