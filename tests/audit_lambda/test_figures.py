@@ -321,11 +321,11 @@ def random_lake(root: Path, number: int) -> Made:
     made, rng, trade_id = Made(root, f"R{number}-USD", 10_000 * (number + 1)), Random(number), 100
     minute = 0
     while minute < RANDOM_MINUTES:
-        length = rng.randint(1, 8)
-        share = rng.choice((0, 0, 2, 9))
+        length = rng.randint(1, 9)
+        share = rng.choice((0, 0, 2, 11))
         mood = rng.choice(("watched", "watched", "partly", "nobody", "lost"))
         for each in range(minute, min(RANDOM_MINUTES, minute + length)):
-            for i in range(rng.randint(0, share)):
+            for i in range(rng.randint(share // 3, share)):
                 trade_id += 1 if rng.random() < 0.98 else 3
                 made.trade(trade_id, each * MINUTE_S + i * 5, kind="trade" if rng.random() < 0.05 else "ticker")
             if mood != "nobody":
