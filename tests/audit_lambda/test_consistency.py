@@ -217,6 +217,16 @@ def break_everything(rows: list[Row]) -> None:
 # Prices
 
 
+def test_a_price_that_is_none_stops_no_check(tmp_path: Path) -> None:
+    """The transform refuses it; a lake that somebody wrote to may hold it all the same."""
+    rows = copy_of_clean()
+    rows["BTC-USD"][50] |= {"price": "0", "best_bid": "0.0", "best_ask": "0"}
+    write(tmp_path, rows)
+    assert {"books": [("warning", "BTC-USD", 900_051, 900_051)]} == {
+        name: ids(f) for name, f in find_all(tmp_path).items()
+    }
+
+
 def by_share(text: str, share: str, places: int = 2) -> str:
     return str(round(Decimal(text) * Decimal(share), places))
 

@@ -18,6 +18,7 @@ WITH trades AS (
   WHERE lake_kind IN ('ticker', 'trade', 'mixed') AND kind IN ('ticker', 'trade') AND trade_id IS NOT NULL
     AND (:product IS NULL OR product_id = :product)
     AND event_time_us >= :from_us AND event_time_us < :to_us
+    AND CAST(price AS DOUBLE) > 0
   GROUP BY product_id, trade_id
 ), intervals AS (
   SELECT

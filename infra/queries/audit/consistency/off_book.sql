@@ -44,7 +44,7 @@ FROM (
         AND event_time_us >= :from_us AND event_time_us < :to_us
         AND sequence IS NOT NULL
     ) AS books
-    WHERE (price > best_ask OR price < best_bid OR price > high_24h OR price < low_24h) AND best_bid > 0 AND best_ask > 0
+    WHERE (price > best_ask OR price < best_bid OR price > high_24h OR price < low_24h) AND best_bid > 0 AND best_ask > 0 AND price > 0
   ) AS copies
   WHERE copy_rank = 1
 ) AS outside
