@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pytest
 
+from audit_lambda.metrics import METRICS as AUDIT_METRICS
+from compact_lambda.metrics import METRICS as COMPACT_METRICS
 from infra import ROOT
 from infra.package import select_pins
+from infra.stacks import WATCHED
 from local.lake.answers import run_query
 from local.lake.folder import open_lake
 from producer.metrics import METRICS
@@ -97,7 +101,9 @@ def test_the_pages_first_question_is_one_that_the_lake_answers(tmp_path: Path) -
 
 def test_the_page_counts_metrics_and_alarms_as_there_are() -> None:
     assert f"the producer's {len(METRICS)}," in PAGE
-    assert f"alarms: {len(properties('pipeline', 'AWS::CloudWatch::Alarm'))} at" in PAGE
+    assert f"the audit's {len(AUDIT_METRICS)} and the compaction's {len(COMPACT_METRICS)}," in PAGE
+    count = sum(len(properties(stack, "AWS::CloudWatch::Alarm")) for stack in WATCHED)
+    assert f"alarms: {count} at" in PAGE
 
 
 def test_the_page_says_that_nothing_was_run_on_aws() -> None:
@@ -116,3 +122,19 @@ def parameters(stack: str) -> list[str]:
         (ROOT / f"{stack}.yaml").read_text().split("\nResources:")[0],
         flags=re.MULTILINE,
     )
+
+
+def test_the_agent_reads_what_the_unit_writes_into_a_group_that_the_key_lets_in() -> None:
+    agent = json.loads((ROOT / "cloudwatch-agent.json").read_text())
+    (collected,) = agent["logs"]["logs_collected"]["files"]["collect_list"]
+    assert f"StandardOutput=append:{collected['file_path']}\n" in UNIT
+    (key,) = properties("storage", "AWS::KMS::Key").values()
+    patterns = key["KeyPolicy"]["Statement"][1]["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    group = f"arn:aws:logs:us-east-1:000000000000:log-group:{collected['log_group_name']}"
+    assert any(fnmatchcase(group, pattern) for pattern in patterns)
+    assert f"--log-group-name {collected['log_group_name']} --kms-key-id" in PAGE
+    assert f"{collected['file_path']} {{" in PAGE, "it is rotated"
+
+
+def test_nothing_is_handed_a_secret_that_nothing_reads() -> None:
+    assert "Secrets" not in CONTAINER

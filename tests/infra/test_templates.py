@@ -53,7 +53,7 @@ GIVEN = {
     "storage": {"ReplicaRegion": "eu-west-1"},
     "pipeline": {},
     "upkeep": {"CompactReservedConcurrency": "1"},
-    "producer": {"ApiKeySecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s"},
+    "producer": {},
 }
 STATEMENTS = [(stack, path, each) for stack in STACKS for path, each in statements(stack, **GIVEN[stack])]
 
@@ -139,7 +139,7 @@ def test_no_role_may_do_another_ones_work() -> None:
         "ClockRole": {"lambda", "sqs"},
         "AuditRole": {"athena", "glue", "s3", "kms", "sns", "sqs", "logs"},
         "CompactRole": {"athena", "glue", "s3", "kms", "sqs", "logs"},
-        "ExecutionRole": {"ecr", "logs", "secretsmanager"},
+        "ExecutionRole": {"ecr", "logs"},
         "TaskRole": {"firehose"},
     } == by_role
 
