@@ -7,60 +7,79 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra import PIPELINE_TEMPLATE
+from local.exchange.faults import Jump, SlowRest
 from local.exchange.server import ExchangeServer
 from local.firehose.invoker import InProcessInvoker
 from local.firehose.server import FirehoseServer
-from local.firehose.store import MemoryStore
+from local.firehose.store import FolderStore, MemoryStore
 from local.firehose.template import plan_standins, read_template
 from local.hosting import HostedLoop
+from local.lake.folder import open_lake
+from producer.journal import look_at_legacy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from local.exchange.faults import Fault
 
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def firehose() -> Iterator[str]:
+def firehose(lake: Path | None = None) -> Iterator[str]:
+    """A stream into memory, or into a lake's folder."""
+    store = MemoryStore() if lake is None else FolderStore(lake)
     with HostedLoop("firehose") as loop:
         template = read_template(PIPELINE_TEMPLATE, standins=plan_standins(PIPELINE_TEMPLATE, {}))
-        server = FirehoseServer(streams=template.streams, store=MemoryStore(), invoker=InProcessInvoker())
+        server = FirehoseServer(streams=template.streams, store=store, invoker=InProcessInvoker())
         yield loop.call(server.start())
-        loop.call(server.stop(flush=False))
+        loop.call(server.stop(flush=lake is not None))
+
+
+@contextmanager
+def market(*faults: Fault) -> Iterator[ExchangeServer]:
+    with HostedLoop("exchange") as loop:
+        exchange = ExchangeServer(products=["BTC-USD"], speed=10.0, deflate=False, faults=faults)
+        loop.call(exchange.start())
+        yield exchange
+        loop.call(exchange.stop())
 
 
 @contextmanager
 def run(endpoint: str, journal: Path, *args: str) -> Iterator[subprocess.Popen[str]]:
-    with HostedLoop("exchange") as loop:
-        exchange = ExchangeServer(products=["BTC-USD"], speed=10.0, deflate=False)
-        loop.call(exchange.start())
-        with subprocess.Popen(
-            [
-                *(sys.executable, "-u", "-c", "from cli.main import main; main()", "run", "--products", "BTC-USD"),
-                *("--ws-url", exchange.ws_url, "--rest-url", exchange.rest_url, "--journal", str(journal)),
-                *("--linger-s", "0.2", *args),
-            ],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={
-                **os.environ,
-                "AWS_ENDPOINT_URL_FIREHOSE": endpoint,
-                "AWS_REGION": "us-east-1",
-                "AWS_ACCESS_KEY_ID": "test",
-                "AWS_SECRET_ACCESS_KEY": "hidden-secret",
-            },
-        ) as process:
-            yield process
-            process.kill()
-        loop.call(exchange.stop())
+    with market() as exchange, run_on(exchange, endpoint, journal, *args) as process:
+        yield process
+
+
+@contextmanager
+def run_on(exchange: ExchangeServer, endpoint: str, journal: Path, *args: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-u", "-c", "from cli.main import main; main()", "run", "--products", "BTC-USD"),
+            *("--ws-url", exchange.ws_url, "--rest-url", exchange.rest_url, "--journal", str(journal)),
+            *("--linger-s", "0.2", *args),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={
+            **os.environ,
+            "AWS_ENDPOINT_URL_FIREHOSE": endpoint,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "hidden-secret",
+        },
+    ) as process:
+        yield process
+        process.kill()
 
 
 def read_until(process: subprocess.Popen[str], pattern: str) -> str:
@@ -129,3 +148,41 @@ def test_health_is_served_and_metrics_are_printed(tmp_path: Path) -> None:
 
         assert '"CloudWatchMetrics"' in rest_of(process)
         assert 0 == process.wait(30)
+
+
+def journaled(journal: Path, text: bytes) -> int:
+    """How often a text stands in the journal's lines."""
+    return sum(path.read_bytes().count(text) for path in journal.rglob("*.seg"))
+
+
+def test_sigterm_in_the_middle_of_a_heal_stops_in_order_and_the_next_run_heals_the_rest(tmp_path: Path) -> None:
+    journal, lake = tmp_path / "journal", tmp_path / "lake"
+    faults = (Jump(at=20, by=8_000, product="BTC-USD"), SlowRest(delay_s=0.2))
+    with firehose(lake) as endpoint, market(*faults) as exchange:
+        with run_on(exchange, endpoint, journal) as process:
+            wait_until(process, lambda: journaled(journal, b'"kind":"trade"') > 0)
+            process.send_signal(signal.SIGTERM)
+            text = rest_of(process)
+            assert 0 == process.wait(30), text
+        assert "   balanced" in text
+        (hole,) = look_at_legacy(journal).memory["continuity"]["open"]
+        assert 0 < sum(last - first + 1 for first, last in hole["missing"]) < 8_000
+        with run_on(exchange, endpoint, journal) as process:
+            wait_until(process, lambda: journaled(journal, b'"status":"healed"') > 0)
+            process.send_signal(signal.SIGTERM)
+            assert 0 == process.wait(30), rest_of(process)
+    with open_lake(lake) as opened:
+        counts = opened.connection.sql(
+            "SELECT count(*), count(DISTINCT trade_id), count(DISTINCT session) FROM processed WHERE kind = 'trade'"
+            f" AND trade_id BETWEEN {hole['first']} AND {hole['last']}"
+        ).fetchall()
+
+    assert [(8_000, 8_000, 2)] == counts
+
+
+def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, rest_of(process)
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from typing import Any
 
@@ -160,6 +161,30 @@ def test_a_full_journal_is_a_gap_that_is_healed_when_there_is_room_again() -> No
 
     assert {"journal_full"} == {gap["reason"] for gap in gaps_of(producer)}
     check_whole(producer)
+
+
+def wild_ticker(exchange: VirtualExchange, trade_id: int) -> bytes:
+    """The product's last ticker, with another id."""
+    last = exchange.exchange.listings["BTC-USD"].last_ticker
+    assert last is not None
+    return re.sub(rb'"trade_id":\d+', b'"trade_id":%d' % trade_id, last.frame)
+
+
+def test_a_wildly_wrong_id_is_written_and_makes_neither_a_hole_nor_a_stall(caplog: pytest.LogCaptureFixture) -> None:
+    exchange = VirtualExchange(seed=3, products=PRODUCTS)
+    producer = VirtualProducer(exchange, PRODUCTS, seed=3)
+    producer.run(30.0)
+    producer.ingest.channels[0].frame(wild_ticker(exchange, 10**12), exchange.now_us, producer.now)
+    producer.run(CALM_S)
+    producer.stop()
+    rows = judge(producer.lines).rows
+
+    assert 1 == sum(row["trade_id"] == 10**12 for row in rows if row["kind"] == "ticker")
+    assert [] == gaps_of(producer)
+    assert 1 == producer.ledger.connections
+    assert "trade 1000000000000 is not believed" in caplog.text
+    coverage = [json.loads(row["detail"]) for row in rows if row["kind"] == "coverage"]
+    assert 10**12 not in {minute["last_trade_id"] for minute in coverage}
 
 
 def test_every_minute_of_every_product_has_its_coverage_line() -> None:

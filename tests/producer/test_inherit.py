@@ -78,3 +78,9 @@ def test_lines_that_say_nothing_usable_are_passed_over() -> None:
     ]
 
     assert ("process_down", [(4, 6)]) == next_hole(inherit_continuity(memory(3), odd), 7)
+
+
+def test_a_fetched_trade_is_never_taken_for_the_newest() -> None:
+    fetched = entry("trade", {"trade_id": 5, "time": "t"}, product_id="A-B")
+
+    assert inherit_continuity({}, [fetched]).last_trade_id("A-B") is None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from producer.errors import JournalDamaged, JournalFull, JournalLocked
-from producer.journal import Journal
+from producer.journal import Journal, Legacy, look_at_legacy
 from producer.line import LineEncoder
 from producer.session_log import SessionLog, sync_and_close
 
@@ -231,7 +231,7 @@ def test_a_disk_that_is_full_is_the_same_and_leaves_no_half_line(tmp_path: Path)
 import resource, signal, sys
 from pathlib import Path
 from producer.errors import JournalFull
-from producer.journal import Journal
+from producer.journal import Journal, Legacy, look_at_legacy
 from producer.line import LineEncoder
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 journal = Journal(Path({str(tmp_path)!r}), {FIRST!r})
@@ -398,3 +398,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no right to mount a small file system here")
     yield path
     subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def test_what_sessions_left_can_be_seen_without_owning_the_journal(tmp_path: Path) -> None:
+    assert Legacy(0, {}, ()) == look_at_legacy(tmp_path / "nowhere")
+    journal = Journal(tmp_path, FIRST)
+    append(journal, 1)
+    journal.checkpoint({"known": 1})
+    append(journal, 1)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    legacy = look_at_legacy(tmp_path)
+
+    assert (2, {"known": 1}, [1]) == (legacy.pending, legacy.memory, [entry.n for entry in legacy.since])
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    journal.close()

@@ -130,3 +130,7 @@ def test_recorded_pages_and_products_are_read(recorded: Path) -> None:
     assert lines == [trade.raw for trade in trades]
     products = decode_products((recorded / "rest" / "exchange_products_2021-04-17.json").read_bytes())
     assert "SKL-EUR" in {product["id"] for product in products}
+
+
+def test_without_a_cursor_the_newest_page_is_asked_for() -> None:
+    assert "/products/BTC-USD/trades?limit=10" == trades_path("BTC-USD", after=None, limit=10)
