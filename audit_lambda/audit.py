@@ -65,6 +65,7 @@ def audit_lake(
     values: Mapping[str, str],
     now: datetime,
     thresholds: Mapping[str, str] | None = None,
+    settle: str | None = None,
     target: Decimal = TARGET,
     on_progress: Callable[[Progress], None] = ignore_progress,
     extra: Sequence[CheckResult] = (),
@@ -73,15 +74,16 @@ def audit_lake(
     The report of one audit of the lake that the engine is connected to.
 
     Shapes: `values` may have `product`, `from` and `to`, as a person writes them; left out, all products, from the beginning, until now. `thresholds`
-    are by `check.parameter`, such as `sessions.settle`; `extra` are checks that were made beside SQL.
-    Clock: nothing after `now` is judged, and what was received within a check's `settle` before it may still be on its way.
+    are by `check.parameter`, such as `trades.lead`; `extra` are checks that were made beside SQL.
+    Clock: nothing after `now` is judged, and what was received within `settle` before it may still be on its way (a duration, for every check
+    that has this threshold and is not told otherwise; None: as the files say).
     Raises: ThresholdUnknown, ValueRefused, ParameterUnknown.
     """
     asked = _Asked(engine, on_progress)
     from_us, to_us = _decode_span(values, now)
-    scope = {**values, "to": _instant(to_us), "now": _instant(_us(now))}
+    scope = {**values, "to": _instant(to_us), "now": _instant(_us(now))} | ({"settle": settle} if settle else {})
     checks, figures, slo = load_checks(), load_figures(), load_slo()
-    own = _divide(thresholds or {})
+    own = _divide({**_settled(settle), **(thresholds or {})})
     plans = [(check, plan_check(check, scope | own.get(check.name, {}))) for check in checks]
     asked.count = len(plans) + len(figures) + 1
     results = [*(_run(asked, check, plan, own.get(check.name, {})) for check, plan in plans), *extra]
@@ -102,6 +104,10 @@ def audit_lake(
 def list_thresholds() -> dict[str, str]:
     """Every threshold, `check.parameter`, and its default."""
     return {f"{check.name}.{name}": text for check in load_checks() for name, text in check.thresholds.items()}
+
+
+def _settled(settle: str | None) -> dict[str, str]:
+    return {name: settle for name in list_thresholds() if settle and name.endswith(".settle")}
 
 
 def _divide(thresholds: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -196,5 +202,5 @@ def _draw(asked: _Asked, query: Query, scope: Mapping[str, str]) -> Figure:
 
 
 def _plan(query: Query, scope: Mapping[str, str]) -> exp.Query:
-    known = {parameter.name for parameter in query.parameters} & SCOPE
+    known = {parameter.name for parameter in query.parameters} & {*SCOPE, "settle"}
     return plan_query(query, {name: text for name, text in scope.items() if name in known})

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "query": "Ask a lake on this machine a question.",
     "compact": "Closed hours of a lake into the table history: one row per trade, typed, sorted.",
     "replay": "Rows made anew from raw/, for a transform that was wrong.",
+    "audit": "Is the lake whole? Verdict, findings, a report; the exit code says it too.",
     "cost": "What a lake's data costs on AWS, from its own figures.",
     "deploy": "The stacks into an AWS account; each change is shown before it is made.",
     "status": "The deployed stacks, and the alarms that are up.",
