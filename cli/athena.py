@@ -18,11 +18,11 @@ from cli.deploying import connect
 from infra.cloudformation import CloudFormation
 from infra.errors import AwsRefused, DeployError
 from infra.stacks import stack_name
-from sql.athena import QueryEnded, connect_athena
+from sql.athena import QueryEnded, connect_athena, ignore
 from sql.prices import load_prices, query_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import boto3
 
@@ -44,13 +44,15 @@ def find_athena(prefix: str, region: str | None, meter: Meter) -> Athena:
         stack = _find_stack(session, stack_name(prefix, "pipeline"))
     except DeployError as failed:
         raise click.ClickException(str(failed)) from failed
-    return connect_deployed(session, stack.outputs, meter)
+    return connect_deployed(session, stack.outputs, on_progress=meter.show)
 
 
-def connect_deployed(session: boto3.Session, outputs: Mapping[str, str], meter: Meter) -> Athena:
+def connect_deployed(
+    session: boto3.Session, outputs: Mapping[str, str], *, on_progress: Callable[[Progress], None] = ignore
+) -> Athena:
     """The Athena that a pipeline's outputs name. Raises: EngineFailed."""
     workgroup, database = (outputs[name] for name in NEEDED)
-    return connect_athena(session, workgroup=workgroup, database=database, on_progress=meter.show)
+    return connect_athena(session, workgroup=workgroup, database=database, on_progress=on_progress)
 
 
 def _find_stack(session: boto3.Session, name: str) -> StackState:

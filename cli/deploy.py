@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.catalog import describe_plan, find_catalog, plan_new
 from cli.deploying import Deployment, connect
 from infra import ROOT
 from infra.cloudformation import CloudFormation
@@ -20,10 +21,12 @@ from infra.errors import DeployError
 from infra.package import build_package, target_of
 from infra.recipes import RECIPES
 from infra.stacks import STACKS
+from sql.engine import EngineFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cli.catalog import Catalog
     from infra.stacks import StackState
 
 POLL_S = 3.0
@@ -53,7 +56,8 @@ def command(
     yes: bool,
 ) -> None:
     """
-    Put the stacks into the account: storage (kept for ever), pipeline, upkeep (audit and compaction), and the producer if there is an image for it.
+    Put the stacks into the account: storage (kept for ever), pipeline, upkeep (audit and compaction), and the producer if there is an image for it;
+    then the views and named queries into Athena.
 
     \b
     ticklake deploy --plan
@@ -70,7 +74,8 @@ def command(
             agree=lambda question: yes or click.confirm(question),
             change_set=f"ticklake-{time.time_ns()}",
         )
-    except DeployError as failed:
+        deploy_catalog(find_catalog(connect(region), states), plan=plan, yes=yes)
+    except (DeployError, EngineFailed) as failed:
         raise click.ClickException(str(failed)) from failed
     if plan:
         click.echo("\nNothing was changed.")
@@ -78,6 +83,20 @@ def command(
     for line in describe_outputs(states):
         click.echo(line)
     click.echo(f"\nNext: {next_command(prefix, states)}")
+
+
+def deploy_catalog(catalog: Catalog | None, *, plan: bool, yes: bool) -> None:
+    """The views and named queries, shown and made. Raises: DeployError, EngineFailed."""
+    if catalog is None:
+        if plan:
+            new = plan_new()
+            click.echo(f"\n{len(new.views)} views and {len(new.queries)} named queries would be made in Athena.")
+        return
+    steps = catalog.plan()
+    for line in describe_plan(steps):
+        click.echo(line)
+    if not plan and not steps.is_empty and (yes or click.confirm("Change the views and named queries?")):
+        catalog.carry_out(steps, click.echo)
 
 
 def make_deployment(prefix: str, region: str | None, templates: Path = ROOT, poll_s: float = POLL_S) -> Deployment:

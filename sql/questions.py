@@ -168,6 +168,15 @@ def plan_query(query: Query, values: Mapping[str, str]) -> exp.Query:
     return planned
 
 
+def bind_values(query: Query, values: Mapping[str, str]) -> exp.Query:
+    """
+    The question with its values in it and its views by their names, as a person would ask it on Athena.
+
+    Raises: SqlRefused, ParameterUnknown, ValueRefused.
+    """
+    return _bind(parse_select(query.sql), query, decode_values(query, values))
+
+
 def decode_values(query: Query, values: Mapping[str, str]) -> dict[str, Value]:
     """
     Every placeholder's value: text, or integers (microseconds for instants and durations), or None for every one.

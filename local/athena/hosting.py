@@ -11,6 +11,7 @@ import argparse
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,13 @@ class HostedAthena:
 
     def client(self, service: str = "athena") -> Any:
         """A boto3 client of `athena` or `glue` that talks to it."""
-        session = boto3.Session("a", "b", region_name="us-east-1")
-        return session.client(service, endpoint_url=self.url)  # type: ignore[call-overload]  # the name is the caller's
+        return _session().client(service, endpoint_url=self.url)  # type: ignore[call-overload]  # the name is the caller's
+
+
+@cache
+def _session() -> boto3.Session:
+    """One session: it keeps the services' models, which take longer to load than most statements to run."""
+    return boto3.Session("a", "b", region_name="us-east-1")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from cli.main import main
 from local.athena.errors import StatementFailed
 from sql.athena import Athena
 from sql.compaction import plan_uncompacted_view
+from sql.views import load_views
 from tests.cli.deployed import DATABASE, WORKGROUP, deployed
 from tests.conftest import ROOT
 from tests.local.lake.trades import put, ticker
@@ -153,6 +154,12 @@ def test_bytes_are_said_as_people_do(size_bytes: int, text: str) -> None:
 
 def test_a_terabyte_costs_what_the_price_list_says() -> None:
     assert "scanned 1.1 TB, $5.000000 at list prices of " in describe_cost(2**40)
+
+
+def test_status_says_which_views_are_there(stack: dict[str, str]) -> None:
+    told = CliRunner(env=stack).invoke(main, ["status", "--name", "t"])
+    assert f"views: 1 of {1 + len(load_views())}; missing: copies, coverage" in told.output
+    assert 1 == told.exit_code
 
 
 def test_null_is_not_empty_text(stack: dict[str, str]) -> None:

@@ -3,7 +3,7 @@ The command against moto's server: real calls over the wire, a real bucket, a re
 
 moto's CloudFormation lacks much: change sets compute no outputs (mended below), termination protection is not implemented (mended below),
 retained resources are deleted, and alarms, the delivery stream, Glue tables, the workgroup, bucket and topic policies and more are silently
-left out, so that nothing may refer to them. What moto cannot carry is taken out of the pipeline's template here, and is tested by
+left out, so that nothing may refer to them; Athena and Glue are the small ones at home. What moto cannot carry is taken out of the pipeline's template here, and is tested by
 other means: on the templates themselves (tests/infra) and on CloudFormation in memory (test_deploying.py).
 """
 
@@ -30,6 +30,7 @@ from infra.errors import PackageFailed
 from infra.package import build_package, target_of
 from infra.recipes import TRANSFORM
 from infra.stacks import StackState
+from local.athena.hosting import host_athena
 from tests.infra.templates import tree_of
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ BUILD = cache(build_package)
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """moto's server, with what its CloudFormation lacks for a change set to be of use; every client of this process talks to it."""
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """moto's server, with what its CloudFormation lacks for a change set to be of use; every client of this process talks to it or to Athena at home."""
     apply = ChangeSet.apply
 
     def apply_with_outputs(self: Any) -> None:
@@ -58,16 +59,19 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-    }.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(cli.deploy, "POLL_S", 0.0)
     monkeypatch.setattr(cli.deploy, "build_package", BUILD)
-    yield f"http://{host}:{port}"
+    with host_athena(tmp_path / "lake", workgroup="ticklake-pipeline", database="ticklake") as athena:
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ENDPOINT_URL_ATHENA": athena.url,
+            "AWS_ENDPOINT_URL_GLUE": athena.url,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield f"http://{host}:{port}"
     server.stop()
 
 
@@ -118,12 +122,15 @@ def test_plan_deploy_again_status_destroy(aws: str, templates: Path) -> None:
 
     planned = run("deploy", "--plan", "--templates", templates)
     assert "ticklake-storage would be created" in planned
+    assert "7 views and " in planned
     assert "Nothing was changed." in planned
     assert [] == stacks.list_stacks()["StackSummaries"]
 
     deployed = run("deploy", "--yes", "--templates", templates)
     assert re.search(r"\+ LakeBucket \(AWS::S3::Bucket\)", deployed)
     assert "CREATE_COMPLETE" in deployed
+    assert re.search(r"\+ view uncompacted: done\n.*\+ view copies: done", deployed, re.DOTALL)
+    assert "+ named query vwap" in deployed
     assert "Next: ticklake run --stream ticklake" in deployed
     bucket = "ticklake-storage-work-123456789012-us-east-1"
     packages = {each["Key"]: each["Size"] for each in client("s3", aws).list_objects_v2(Bucket=bucket)["Contents"]}
@@ -136,6 +143,7 @@ def test_plan_deploy_again_status_destroy(aws: str, templates: Path) -> None:
     assert "ticklake-storage: nothing to change." in again
     assert "ticklake-pipeline: nothing to change." in again
     assert "ticklake-upkeep: nothing to change." in again
+    assert "views and named queries: nothing to change." in again
 
     cloudwatch = client("cloudwatch", aws)
     alarm = {"MetricName": "m", "Namespace": "n", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1}
@@ -148,6 +156,7 @@ def test_plan_deploy_again_status_destroy(aws: str, templates: Path) -> None:
     assert "alarms: 1, 1 up" in told.output
     assert "stream-stale: too old  (docs/operations.md#stream-stale)" in told.output
     assert "LakeBucketName" in told.output
+    assert "views: 7 of 7\n" in told.output
 
     removed = run("destroy", "--yes", "--now")
     assert "The data stays: s3://ticklake-storage-lake-123456789012-us-east-1" in removed

@@ -1,0 +1,188 @@
+"""
+What Athena's catalog is to hold beside the tables: the views, in the order they are made of each other, and the questions as named queries.
+
+Laws: what is as it should be is left alone; a view that compaction has moved keeps its hour, whatever else changes; a view is made anew when one
+that it is made of is, since Athena keeps the columns it had; only named queries that carry our mark are changed or removed.
+Refuses to know: Glue's and Athena's clients.
+Source: Amazon Athena user guide, CREATE VIEW; the envelope in Glue's ViewOriginalText (`/* Presto View: base64 of JSON */`) as Athena writes it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from sql.compaction import plan_uncompacted_view
+from sql.dialect import ATHENA
+from sql.glue import read_table
+from sql.questions import bind_values, list_queries, load_query
+from sql.views import load_views, table_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Action = Literal["make", "change", "keep", "remove"]
+
+MOVED: Final = "uncompacted"  # the view that compaction makes anew, from a later hour on each time
+FIRST_HOUR: Final = "2014/01/01/00"  # of the tables' projection; Coinbase's first trade is of December 2014
+MARK: Final = "-- Made by `ticklake deploy`, which also changes it back: save it under another name to keep a change."
+_HOUR: Final = re.compile(r"\d{4}/\d{2}/\d{2}/\d{2}")
+_ENVELOPE: Final = re.compile(r"/\* Presto View: ([A-Za-z0-9+/=]+) \*/")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredView:
+    """A view as the catalog has it. `select_sql` is None where its envelope says nothing that is understood."""
+
+    select_sql: str | None
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewStep:
+    """What becomes of one view. `note` says more, where there is more to say."""
+
+    action: Action
+    name: str
+    statement: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedQuery:
+    """A question in Athena's list. `id` is empty for one that is not there yet."""
+
+    name: str
+    description: str
+    sql: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStep:
+    """What becomes of one named query."""
+
+    action: Action
+    query: NamedQuery
+
+
+# ---------------------------------------------------------------------- views
+
+
+def decode_view(table: Mapping[str, Any]) -> StoredView:
+    """A view of Athena's out of Glue's description of a table."""
+    columns = tuple(column["Name"] for column in table.get("StorageDescriptor", {}).get("Columns", []))
+    match = _ENVELOPE.fullmatch(table.get("ViewOriginalText", "").strip())
+    try:
+        select_sql = json.loads(base64.b64decode(match[1]))["originalSql"] if match else None
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        select_sql = None
+    return StoredView(select_sql if isinstance(select_sql, str) else None, columns)
+
+
+def plan_views(stored: Mapping[str, StoredView]) -> list[ViewStep]:
+    """What is to be done so that every view is there and as its file says, those first that others are made of."""
+    steps = [_plan_moved(stored.get(MOVED))]
+    for view in load_views().values():
+        before = stored.get(view.name)
+        made_of = {step.name for step in steps if step.action != "keep"} & table_names(view.select)
+        select_sql = _select_sql(view.name)
+        statement = f"CREATE OR REPLACE VIEW {view.name} AS\n{select_sql}"
+        if before is None:
+            steps.append(ViewStep("make", view.name, statement))
+        elif made_of or not _is_same(before.select_sql, select_sql):
+            steps.append(ViewStep("change", view.name, statement))
+        else:
+            steps.append(ViewStep("keep", view.name, statement))
+    return steps
+
+
+def _plan_moved(before: StoredView | None) -> ViewStep:
+    hours = set(_HOUR.findall(before.select_sql or "")) if before is not None else {FIRST_HOUR}
+    if len(hours) != 1:
+        note = "from which hour on it reads cannot be told, so it is left as it is; `DROP VIEW uncompacted` and the same command again make it anew"
+        return ViewStep("keep", MOVED, "", note)
+    (hour,) = hours
+    statement = plan_uncompacted_view(hour)
+    if before is None:
+        return ViewStep("make", MOVED, statement)
+    create = sqlglot.parse_one(statement, read=ATHENA)
+    assert isinstance(create, exp.Create)
+    table = read_table("processed")
+    columns = tuple(column.name for column in (*table.columns, *table.partitions))
+    same = _is_same(before.select_sql, create.expression.sql(ATHENA)) and columns == before.columns
+    note = f"from {hour} on, where compaction has left it" if hour != FIRST_HOUR else ""
+    return ViewStep("keep" if same else "change", MOVED, statement, note)
+
+
+@cache
+def _select_sql(name: str) -> str:
+    return load_views()[name].select.sql(ATHENA, pretty=True, comments=False)
+
+
+def _is_same(stored_sql: str | None, wanted_sql: str) -> bool:
+    """Whether both say the same, but for how they are written (Athena writes a view's SELECT anew)."""
+    stored = _read_bare(stored_sql or "")
+    return stored is not None and stored == _read_bare(wanted_sql)
+
+
+@lru_cache(maxsize=64)
+def _read_bare(sql: str) -> exp.Expr | None:
+    """What a SELECT says, without its brackets and quotes: what they hold together stays together in the tree. None where it is no SQL."""
+    try:
+        bare = sqlglot.parse_one(sql, read=ATHENA)
+    except SqlglotError:
+        return None
+    for paren in list(bare.find_all(exp.Paren)):
+        paren.replace(paren.this)
+    for name in bare.find_all(exp.Identifier):
+        name.set("quoted", False)
+    return bare
+
+
+# ---------------------------------------------------------------------- named queries
+
+
+def plan_named_queries(stored: Iterable[NamedQuery]) -> list[QueryStep]:
+    """What is to be done so that every question of infra/queries is in the list, with its defaults in it; ours that has no file any more goes."""
+    ours = [query for query in stored if query.sql.endswith(MARK)]
+    wanted = load_named_queries()
+    steps = []
+    for query in wanted:
+        same_name = [each for each in ours if each.name == query.name]
+        before = same_name[0] if same_name else None
+        steps.append(_plan_query(query, before))
+        steps += [QueryStep("remove", extra) for extra in same_name[1:]]
+    names = {query.name for query in wanted}
+    return steps + [QueryStep("remove", query) for query in ours if query.name not in names]
+
+
+def _plan_query(wanted: NamedQuery, before: NamedQuery | None) -> QueryStep:
+    if before is None:
+        return QueryStep("make", wanted)
+    same = (before.sql, before.description) == (wanted.sql, wanted.description)
+    return QueryStep(
+        "keep" if same else "change", NamedQuery(wanted.name, wanted.description, wanted.sql, id=before.id)
+    )
+
+
+@cache
+def load_named_queries() -> tuple[NamedQuery, ...]:
+    """Every question of infra/queries as a person may run it: its own words above it, its defaults in it, its views by their names."""
+    return tuple(_named_query(name) for name in list_queries())
+
+
+def _named_query(name: str) -> NamedQuery:
+    query = load_query(name)
+    told = [f"-- {parameter.name}: {parameter.default}" for parameter in query.parameters]
+    select = bind_values(query, {}).sql(ATHENA, pretty=True, comments=False)
+    return NamedQuery(name, query.question, "\n".join([f"-- {query.question}", *told, select, MARK]))
