@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import re
 import signal
 import subprocess
@@ -14,9 +16,15 @@ import pytest
 from click.testing import CliRunner
 
 from cli.heal import command
+from cli.streams import home_stream
 from local.exchange.faults import RestStorm, SlowRest
+from local.exchange.recording import open_recording
+from local.exchange.server import ExchangeServer
+from local.hosting import HostedLoop
 from local.lake.folder import claim_lake
-from tests.cli.errands import PRODUCT, START, ask, exchange, fill, gap, holes, sessions_whole
+from producer.pipeline import Producer
+from producer.settings import Settings
+from tests.cli.errands import PRODUCT, SESSION, START, ask, exchange, fill, gap, holes, sessions_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,3 +183,49 @@ def test_sigterm_in_the_middle_stops_in_order_with_a_receipt(tmp_path: Path) -> 
     assert [(1_000, 4_999, "partly_healed", [[1_000, 4_999 - count]])] == holes(lake)
     assert sessions_whole(lake)
     assert "1 holes = 0 healed + 1 partly healed" in text
+
+
+def record(server: ExchangeServer, lake: Path, journal: Path) -> None:
+    """A producer that sees the whole recording, and no REST."""
+
+    async def drive() -> None:
+        with home_stream(lake) as firehose:
+            settings = Settings(
+                ws_url=server.ws_url,
+                rest_url="http://127.0.0.1:9",
+                products=("BTC-USD", "ETH-USD", "SOL-USD"),
+                journal=journal,
+                linger_s=0.1,
+                simulated=True,
+            )
+            producer = Producer(settings, firehose, session=SESSION, rng=random.Random(1))
+            running = asyncio.create_task(producer.run())
+            while not server.finished.is_set() and not running.done():  # noqa: ASYNC110 - it watches plain values
+                await asyncio.sleep(0.02)
+            producer.stop("the recording is over")
+            await running
+
+    claim_lake(lake, "simulated", now=START)
+    asyncio.run(drive())
+
+
+def test_a_recordings_holes_are_filled_as_far_as_rest_has_their_trades(tmp_path: Path, recorded: Path) -> None:
+    lake = tmp_path / "lake"
+    recording = open_recording(recorded / "exchange" / "ticker_quiet_hour_2025-11-25T04.jsonl.gz")
+    with HostedLoop("exchange") as loop:
+        server = ExchangeServer(recording, speed=None, hole_trades=0.5, seed=4, deflate=False)
+        loop.call(server.start())
+        record(server, lake, tmp_path / "journal")
+        assert [("open", 3, 34_653)] == ask(
+            lake, "SELECT status, count(*), CAST(sum(missing) AS BIGINT) FROM gaps GROUP BY status"
+        )
+        done = heal(lake, "--simulated", "--rest-url", server.rest_url)
+        truth = server.truth()
+        loop.call(server.stop())
+
+    assert 4 == done.exit_code, done.output
+    held = {name: len(product.had) - len(product.withheld) for name, product in truth.products.items()}
+    assert held == dict(ask(lake, "SELECT product_id, count(*) FROM ticks GROUP BY product_id"))
+    assert 7_990 < sum(held.values()) < 7_990 + 34_653
+    assert f"34,653 missing = {sum(held.values()) - 7_990:,} fetched" in done.stdout
+    assert sessions_whole(lake)
