@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import ExitStack
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import pytest
@@ -90,12 +91,16 @@ class Browser:
                 errors="replace",
             )
         )
-        self._open.callback(process.kill)
         assert process.stderr is not None
         address = next(
             (match[1] for line in process.stderr if (match := re.search(r"listening on (ws://\S+)", line))), None
         )
         assert address is not None, "the browser did not start"
+        # What it goes on to say is read away, or the pipe would fill up and the browser stand still.
+        drain = Thread(target=process.stderr.read, daemon=True)
+        drain.start()
+        self._open.callback(drain.join)
+        self._open.callback(process.kill)
         self._wire = self._open.enter_context(
             connect(address, max_size=None, open_timeout=_PATIENCE_S, compression=None)
         )
