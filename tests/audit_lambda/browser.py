@@ -13,11 +13,12 @@ import re
 import shutil
 import subprocess
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 if TYPE_CHECKING:
@@ -111,6 +112,11 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Asked to close, it takes its helpers and their files along; killed, it would leave them behind for a moment.
+        with suppress(ConnectionClosed, TimeoutError):
+            self._wire.send(json.dumps({"id": 0, "method": "Browser.close"}))
+            while True:
+                self._wire.recv(timeout=_PATIENCE_S)
         self._open.close()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
