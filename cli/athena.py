@@ -98,7 +98,7 @@ def metered() -> Iterator[Meter]:
         yield meter
     except KeyboardInterrupt as interrupted:
         meter.close()
-        for note in getattr(interrupted, "__notes__", ["Interrupted before anything was asked."]):
+        for note in getattr(interrupted, "__notes__", ["Interrupted; nothing runs on in Athena."]):
             click.echo(printable(note), err=True)
         sys.exit(EXIT_INTERRUPTED)
     except QueryEnded as ended:

@@ -163,8 +163,13 @@ class Athena:
         try:
             query_id = self._start(request)
             return self._follow(query_id)
-        except EngineFailed:
+        except QueryEnded:
             raise
+        except EngineFailed as failed:
+            if not query_id:
+                raise
+            note = self._abandon(query_id, request)
+            raise EngineFailed(engine=self.name, why=failed.why, advice=f"{note} {failed.advice}".rstrip()) from failed
         except (
             BaseException
         ) as interrupted:  # Ctrl-C above all: the statement must not run on unseen, and what interrupted goes on
@@ -186,8 +191,7 @@ class Athena:
             if status["State"] in _ENDED:
                 break
             if self._patience_s is not None and waited_s >= self._patience_s:
-                note = self._abandon(query_id, {})
-                raise EngineFailed(engine=self.name, why=f"it took longer than {self._patience_s:g} s", advice=note)
+                raise EngineFailed(engine=self.name, why=f"it took longer than {self._patience_s:g} s")
             self._sleep(wait_s)
             wait_s = min(wait_s * _WAIT_GROWTH, LONGEST_WAIT_S)
         if status["State"] != "SUCCEEDED":

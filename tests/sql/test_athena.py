@@ -249,6 +249,27 @@ def test_patience_ends() -> None:
     assert ["q1"] == client.stopped
 
 
+def test_a_statement_that_is_lost_from_sight_is_stopped() -> None:
+    class Unseen(FakeAthena):
+        def get_query_execution(self, *, QueryExecutionId: str) -> dict[str, Any]:  # noqa: N803
+            raise EndpointConnectionError(endpoint_url=f"https://athena/{QueryExecutionId}")
+
+    client = Unseen("RUNNING")
+    with pytest.raises(EngineFailed, match=r"Could not connect .* Query q1 was stopped in Athena"):
+        connected(client).run("SELECT 1")
+    assert ["q1"] == client.stopped
+
+
+def test_whoever_is_told_may_end_it() -> None:
+    def fall_over(_: Progress) -> None:
+        raise ZeroDivisionError
+
+    client = FakeAthena("RUNNING")
+    with pytest.raises(ZeroDivisionError):
+        connected(client, on_progress=fall_over).run("SELECT 1")
+    assert ["q1"] == client.stopped
+
+
 def test_a_refused_call_is_a_sentence_and_stops_nothing() -> None:
     def refuse() -> None:
         error = {"Code": "TooManyRequestsException", "Message": "Rate exceeded"}
