@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,25 @@ from click.testing import CliRunner
 
 from cli.heal import command
 from cli.streams import home_stream
+from infra import PIPELINE_TEMPLATE
 from local.exchange.faults import RestStorm, SlowRest
 from local.exchange.recording import open_recording
 from local.exchange.server import ExchangeServer
+from local.firehose.invoker import InProcessInvoker
+from local.firehose.server import FirehoseServer
+from local.firehose.store import FolderStore
+from local.firehose.template import plan_standins, read_template
 from local.hosting import HostedLoop
 from local.lake.folder import claim_lake
 from producer.pipeline import Producer
 from producer.settings import Settings
+from sql.athena import Athena
+from sql.compaction import plan_uncompacted_view
+from tests.cli.deployed import DATABASE, WORKGROUP, deployed
 from tests.cli.errands import PRODUCT, SESSION, START, ask, exchange, fill, gap, holes, sessions_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from click.testing import Result
 
@@ -229,3 +238,43 @@ def test_a_recordings_holes_are_filled_as_far_as_rest_has_their_trades(tmp_path:
     assert 7_990 < sum(held.values()) < 7_990 + 34_653
     assert f"34,653 missing = {sum(held.values()) - 7_990:,} fetched" in done.stdout
     assert sessions_whole(lake)
+
+
+@contextmanager
+def buffering_stream(lake: Path) -> Iterator[str]:
+    """A delivery stream as AWS has it: what it took is seen in the lake when it is flushed, here at the end."""
+    with HostedLoop("firehose") as loop:
+        template = read_template(PIPELINE_TEMPLATE, standins=plan_standins(PIPELINE_TEMPLATE, {}))
+        server = FirehoseServer(streams=template.streams, store=FolderStore(lake), invoker=InProcessInvoker())
+        yield loop.call(server.start())
+        loop.call(server.stop(flush=True))
+
+
+def test_a_deployed_lake_is_asked_through_athena_and_what_is_on_the_way_is_not_fetched_again(tmp_path: Path) -> None:
+    lake, journal = tmp_path / "lake", str(tmp_path / "journal")
+    fill(lake, [9, 20], [gap(10, 19)])
+    with exchange(range(1, 30)) as (server, to), deployed(lake) as (hosted, environment):
+        engine = Athena(hosted.client(), workgroup=WORKGROUP, database=DATABASE)
+        engine.run(plan_uncompacted_view("2014/01/01/00"))
+
+        def heal_there(endpoint: str) -> Result:
+            runner = CliRunner(env={**environment, "AWS_ENDPOINT_URL_FIREHOSE": endpoint})
+            return runner.invoke(
+                command, ["--athena", "--name", "t", "--stream", "ticklake", "--journal", journal, *to]
+            )
+
+        with buffering_stream(lake) as endpoint:
+            first = heal_there(endpoint)
+            assert 0 == first.exit_code, first.output
+            asked = sum(server.truth().rest_count.values())
+            second = heal_there(endpoint)
+            assert (4, asked) == (second.exit_code, sum(server.truth().rest_count.values())), second.output
+            assert "on the way: run it again later" in second.stdout
+        third = heal_there("http://127.0.0.1:9")
+        assert (0, asked) == (third.exit_code, sum(server.truth().rest_count.values())), third.output
+
+    assert "nothing to fetch" in third.stdout
+    assert list(range(9, 21)) == ticks(lake)
+    assert [(10, 19, "healed", [])] == holes(lake)
+    edges = ask(lake, "SELECT DISTINCT before_time, after_time FROM gaps")
+    assert 1 == len(edges)
