@@ -21,6 +21,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from infra import VIEWS
 from sql.compaction import plan_uncompacted_view
 from sql.dialect import ATHENA
 from sql.glue import read_table
@@ -95,11 +96,10 @@ def plan_views(stored: Mapping[str, StoredView]) -> list[ViewStep]:
     for view in load_views().values():
         before = stored.get(view.name)
         made_of = {step.name for step in steps if step.action != "keep"} & table_names(view.select)
-        select_sql = _select_sql(view.name)
-        statement = f"CREATE OR REPLACE VIEW {view.name} AS\n{select_sql}"
+        statement = _read_statement(view.name)
         if before is None:
             steps.append(ViewStep("make", view.name, statement))
-        elif made_of or not _is_same(before.select_sql, select_sql):
+        elif made_of or not _is_same(before.select_sql, statement):
             steps.append(ViewStep("change", view.name, statement))
         else:
             steps.append(ViewStep("keep", view.name, statement))
@@ -115,29 +115,29 @@ def _plan_moved(before: StoredView | None) -> ViewStep:
     statement = plan_uncompacted_view(hour)
     if before is None:
         return ViewStep("make", MOVED, statement)
-    create = sqlglot.parse_one(statement, read=ATHENA)
-    assert isinstance(create, exp.Create)
     table = read_table("processed")
     columns = tuple(column.name for column in (*table.columns, *table.partitions))
-    same = _is_same(before.select_sql, create.expression.sql(ATHENA)) and columns == before.columns
+    same = _is_same(before.select_sql, statement) and columns == before.columns
     note = f"from {hour} on, where compaction has left it" if hour != FIRST_HOUR else ""
     return ViewStep("keep" if same else "change", MOVED, statement, note)
 
 
 @cache
-def _select_sql(name: str) -> str:
-    return load_views()[name].select.sql(ATHENA, pretty=True, comments=False)
+def _read_statement(name: str) -> str:
+    """The statement of a view's file, as it is written there, without the lines above it."""
+    lines = (VIEWS / f"{name}.sql").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("--"))
 
 
-def _is_same(stored_sql: str | None, wanted_sql: str) -> bool:
-    """Whether both say the same, but for how they are written (Athena writes a view's SELECT anew)."""
-    stored = _read_bare(stored_sql or "")
-    return stored is not None and stored == _read_bare(wanted_sql)
+def _is_same(stored_sql: str | None, statement: str) -> bool:
+    """Whether a view's SELECT says what the statement does, but for how it is written (Athena writes it anew)."""
+    stored, wanted = _read_bare(stored_sql or ""), _read_bare(statement)
+    return stored is not None and isinstance(wanted, exp.Create) and stored == wanted.expression
 
 
 @lru_cache(maxsize=64)
 def _read_bare(sql: str) -> exp.Expr | None:
-    """What a SELECT says, without its brackets and quotes: what they hold together stays together in the tree. None where it is no SQL."""
+    """What SQL says, without its brackets and quotes: what they hold together stays together in the tree. None where it is no SQL."""
     try:
         bare = sqlglot.parse_one(sql, read=ATHENA)
     except SqlglotError:
