@@ -1,1 +1,1 @@
-"""The laptop's AWS and Coinbase: the delivery engine, the simulated exchange, DuckDB."""
+"""The laptop's AWS and Coinbase: the delivery engine, the small Athena, the simulated exchange, a lake in a folder asked with DuckDB."""
