@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from cli.compact import command as compact
 from cli.query import command
 from infra import ROOT
 from sql.glue import read_table
@@ -28,6 +29,7 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 PROGRAMS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+STATEMENTS = re.findall(r"^```sql\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     pq.write_table(pa.Table.from_pylist([row], schema=schema), hour / "x.parquet")
     monkeypatch.chdir(tmp_path)
+    assert 0 == CliRunner().invoke(compact, ["--even-open"]).exit_code
     return tmp_path
 
 
@@ -83,10 +86,22 @@ def test_every_command_answers(line: str) -> None:
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.splitlines()[0])
 def test_every_program_runs(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for module in re.findall(r"^(?:import|from) (\w+)", program, flags=re.MULTILINE):
+        pytest.importorskip(module)
     exec(compile(program, "docs/query.md", "exec"), {})
-    assert capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert out
+    if "notional" in program:
+        assert re.search(r"BTC-USD\W+1\W+2\.?0*\W+3\.0*\b", out)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_every_statement_answers(statement: str) -> None:
+    result = CliRunner().invoke(command, [statement, "--format", "csv"])
+    assert "BTC-USD,1,2,3" == result.stdout.splitlines()[1]
 
 
 def test_there_is_something_to_run() -> None:
     assert len(COMMANDS) > 5
-    assert len(PROGRAMS) == 3
+    assert (6, 1) == (len(PROGRAMS), len(STATEMENTS))
