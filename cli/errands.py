@@ -256,6 +256,7 @@ def _run(place: Place, source: Any, planner: Planner, fetched: Fetched, firehose
             rest_url=place.settings.rest_url,
             fetched=fetched,
             plan=lambda: planner.plan(fetched),
+            products=sorted({hole.product_id for hole in planner.made.mission.holes}) if planner.made else (),
         )
         errands.append(made)
         return made
@@ -343,8 +344,9 @@ class ErrandView:
 
     def show(self) -> None:
         """Print where things stand; not before two seconds have gone by."""
+        line = self.line()  # the first one only begins the measuring
         if self._shown:
-            click.echo(self.line(), err=True)
+            click.echo(line, err=True)
         self._shown = True
 
     def line(self) -> str:

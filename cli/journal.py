@@ -23,9 +23,10 @@ from ulid import ULID
 from cli.driving import EXIT_DELIVERED, EXIT_PENDING, Signals
 from producer.delivery import Delivery
 from producer.errors import TicklakeError
+from producer.fetched import Fetched
 from producer.firehose import Firehose, connect_firehose
 from producer.inherit import inherit_continuity
-from producer.journal import Journal, holder_of, locked, session_folders
+from producer.journal import Journal, holder_of, locked, look_at_legacy, session_folders
 from producer.ledger import Ledger
 from producer.line import encode_instant
 from producer.pacing import Pace
@@ -263,6 +264,8 @@ def _settings(journal: Path, stream: str) -> Settings:
 
 async def _drain(settings: Settings, firehose: Puts, within_s: float | None) -> int:
     """Lines still pending at the end."""
+    legacy = look_at_legacy(settings.journal)
+    fetched = Fetched.inherit(legacy.memory, legacy.since, now_us=time.time_ns() // 1000)
     journal = Journal(settings.journal, str(ULID()))
     ledger = Ledger()
     continuity = inherit_continuity(
@@ -274,7 +277,10 @@ async def _drain(settings: Settings, firehose: Puts, within_s: float | None) -> 
         ledger=ledger,
         pace=Pace(random.Random()),  # noqa: S311 - spreads waits, keeps no secret
         linger_s=0.0,
-        remember=lambda: {"continuity": continuity.to_memory()},
+        remember=lambda: {
+            "continuity": continuity.to_memory(),
+            "fetched": fetched.to_memory(time.time_ns() // 1000),
+        },
     )
     delivery.write_down()
     stopping = asyncio.Event()

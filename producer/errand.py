@@ -70,7 +70,9 @@ class Errand:
         rest_url: str,
         fetched: Fetched,
         plan: Callable[[], Mission],
+        products: Sequence[str] = (),
     ) -> None:
+        """`products`: those that the opening line names, as far as they are known before there is a plan."""
         self.mission: Mission | None = None
         self.expected = 0  # trades that were missing when the holes were taken on
         self.receipts: list[HealReceipt] = []
@@ -81,6 +83,7 @@ class Errand:
         self._rest_url = rest_url
         self._fetched = fetched
         self._plan = plan
+        self._products = list(products)
         self._stopping = asyncio.Event()
         self._state = "delivering what earlier sessions left"
         ingest.intake.fetched = fetched
@@ -118,7 +121,7 @@ class Errand:
 
     def describe(self) -> dict[str, object]:
         """What the session's opening and closing say of it."""
-        products = sorted({hole.product_id for hole in self.mission.holes}) if self.mission else []
+        products = sorted({hole.product_id for hole in self.mission.holes}) if self.mission else self._products
         return {"feed": self._rest_url, "products": products}
 
     def remember(self) -> dict[str, object]:

@@ -67,7 +67,7 @@ def test_progress_says_how_far_how_fast_and_how_long_yet() -> None:
 
 
 def test_trouble_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    showing = view(Errand(hole(1, 5_000)), [10.0])
+    showing = view(Errand(hole(1, 5_000)), [10.0, 12.0])
     showing._producer.ledger.rest.update({"200": 3, "429": 1})
     showing._producer.delivery.trouble = "Firehose is away."
     showing.show()

@@ -85,6 +85,7 @@ def test_holes_are_filled_and_what_rest_lacks_or_nobody_believes_is_said(lake: P
     assert [(110, 159, "partly_healed", [[110, 129]]), (170, 199, "healed", []), (2_000, 9_000_000_000, "open", [])] == holes(lake)  # fmt: skip
     assert sessions_whole(lake)
     assert {("simulated",)} == set(ask(lake, "SELECT DISTINCT source FROM ticks"))
+    assert {('["BTC-USD"]',)} == set(ask(lake, "SELECT DISTINCT products FROM sessions"))
 
 
 def test_a_second_run_over_a_healed_lake_asks_nothing_and_sends_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,9 @@ from local.firehose.store import MemoryStore
 from local.firehose.template import read_template
 from local.hosting import HostedLoop
 from producer.continuity import Continuity
+from producer.fetched import Fetched
 from producer.inherit import inherit_continuity
-from producer.journal import Journal
+from producer.journal import Journal, look_at_legacy
 from producer.line import LineEncoder
 
 if TYPE_CHECKING:
@@ -213,3 +215,12 @@ def test_a_wrong_stream_name_is_a_usage_error(tmp_path: Path) -> None:
     result = run("drain", "--journal", tmp_path, "--stream", "arn:aws:firehose:x")
 
     assert (2, True) == (result.exit_code, "not an ARN" in result.output)
+
+
+@pytest.mark.usefixtures("stream")
+def test_draining_does_not_forget_what_was_fetched(tmp_path: Path) -> None:
+    fill(tmp_path, 3, memory={"fetched": [[time.time_ns() // 1000, "A-B", [[5, 9]]]]}).close()
+    assert 0 == run("drain", "--journal", tmp_path).exit_code
+    legacy = look_at_legacy(tmp_path)
+
+    assert [(5, 9)] == list(Fetched.inherit(legacy.memory, legacy.since, now_us=time.time_ns() // 1000).ranges("A-B"))
