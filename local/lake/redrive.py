@@ -3,9 +3,10 @@ Refused lines of a lake, and which of them may go back on the road today.
 
 Every refused line is in exactly one class: a copy of another, refused today as well, in the lake already, sent before, or to send. So a
 second run has nothing to send: what the first one sent is written down, and in time it is in the lake.
+What is said here of lines holds of every lake; only the functions that take a Lake, and SentFile, know a folder (cli/redriving.py has a bucket).
 Laws: today's transform decides what passes; a line is written down as sent only after Firehose accepted it; the lines' own bytes
 are kept, whatever they are.
-Refuses to know: Firehose, packs.
+Refuses to know: Firehose, packs, Athena.
 """
 
 # ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, LakeMismatch
@@ -17,16 +18,19 @@ import fcntl
 import gzip
 import json
 import os
+import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-import pyarrow as pa
-
+from local.lake.answers import LakeEngine
 from local.lake.folder import LakeError
-from local.lake.objects import ERRORS_PATTERN, ERRORS_PREFIX, find_objects, starts_as_gzip
+from local.lake.objects import ERRORS_PATTERN, ERRORS_PREFIX, find_objects
 from local.lake.verdict import judge_line
+from sql.redriving import Hours, Wanted, plan_present, plan_set_aside
+from transform_lambda.decode import decode_line
+from transform_lambda.row import build_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -35,9 +39,11 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from local.lake.folder import Lake
+    from sql.engine import Engine
 
 Name = tuple[str, int]  # (session, n)
 SENT: Final = "redrive/sent.ndjson"
+_GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
 class RedriveBusy(LakeError):
@@ -119,15 +125,38 @@ def read_name(line: bytes) -> Name:
     return envelope["session"], envelope["n"]
 
 
-def read_refused_lines(lake: Lake) -> Iterator[bytes]:
-    """Every refused line's own bytes: those of error objects, then those set aside among rows."""
-    for path in find_objects(lake.path.resolve(), prefix=ERRORS_PREFIX, pattern=ERRORS_PATTERN):
-        for envelope in _read_text_lines(path):
-            yield from decode_envelope(envelope)
-    found = lake.connection.execute("SELECT detail FROM processed WHERE lake_kind = 'mixed' AND kind = 'refused'")
-    for (detail,) in found.fetchall():
-        said = json.loads(detail)
-        yield base64.b64decode(said["line_base64"]) if "line_base64" in said else said["line"].encode()
+def read_refused_lines(lake: Lake, hours: Hours) -> Iterator[bytes]:
+    """Every refused line's own bytes: those of error objects of these hours, then those set aside among rows."""
+    root = lake.path.resolve()
+    for path in find_objects(root, prefix=ERRORS_PREFIX, pattern=ERRORS_PATTERN):
+        if is_error_object(path.relative_to(root).as_posix(), hours):
+            yield from decode_error_object(path.read_bytes(), name=str(path))
+    yield from read_set_aside(LakeEngine(lake), hours)
+
+
+def is_error_object(key: str, hours: Hours) -> bool:
+    """Whether the key is that of an error object of these hours, whatever failed."""
+    match = re.match(ERRORS_PATTERN, key)
+    return match is not None and match[match.re.groups] in hours
+
+
+def read_set_aside(engine: Engine, hours: Hours) -> list[bytes]:
+    """The lines that were set aside among rows in these hours. Raises: EngineFailed."""
+    found = [json.loads(detail) for (detail,) in engine.ask(plan_set_aside(hours)).rows]
+    return [base64.b64decode(said["line_base64"]) if "line_base64" in said else said["line"].encode() for said in found]
+
+
+def decode_error_object(content: bytes, *, name: str) -> list[bytes]:
+    """
+    The refused lines of an error object, gzipped or not: AWS does not say which, the first bytes do.
+
+    Raises: ErrorObjectDamaged, with this name, if it cannot be read to its end.
+    """
+    try:
+        text = gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
+    except (EOFError, OSError, zlib.error) as error:
+        raise ErrorObjectDamaged(name=name, why=str(error)) from error
+    return [line for envelope in text.split(b"\n") if envelope for line in decode_envelope(envelope)]
 
 
 def decode_envelope(envelope: bytes) -> list[bytes]:
@@ -143,40 +172,36 @@ def decode_envelope(envelope: bytes) -> list[bytes]:
     return raw.removesuffix(b"\n").split(b"\n")
 
 
-def _read_text_lines(path: Path) -> Iterator[bytes]:
-    try:
-        content = gzip.decompress(path.read_bytes()) if starts_as_gzip(path) else path.read_bytes()
-    except (EOFError, OSError, zlib.error) as error:
-        raise ErrorObjectDamaged(path=path, why=str(error)) from error
-    return (line for line in content.split(b"\n") if line)
-
-
 class ErrorObjectDamaged(LakeError):
     """An error object that cannot be read to its end."""
 
-    def __init__(self, *, path: Path, why: str) -> None:
-        self.path, self.why = path, why
+    def __init__(self, *, name: str, why: str) -> None:
+        self.name, self.why = name, why
         super().__init__(
-            f"The error object {path} cannot be read ({why}): nothing was sent. Move it aside and run again."
+            f"The error object {name} cannot be read ({why}): nothing was sent. Move it aside and run again."
         )
 
 
-def find_in_lake(lake: Lake, names: Collection[Name]) -> set[Name]:
-    """Those of the names that already are rows."""
-    sessions, numbers = zip(*names, strict=True) if names else ((), ())
-    wanted = pa.table({"session": pa.array(sessions, pa.string()), "n": pa.array(numbers, pa.int64())})
-    lake.connection.register("wanted_names", wanted)
-    rows = lake.connection.execute(
-        "SELECT DISTINCT session, n FROM processed SEMI JOIN wanted_names USING (session, n) WHERE kind <> 'refused'"
-    )
-    return {(session, n) for session, n in rows.fetchall()}
+def find_in_lake(engine: Engine, lines: Iterable[NamedLine]) -> set[Name]:
+    """Those of the lines' names that already are rows. Raises: EngineFailed."""
+    answers = (engine.ask(question) for question in plan_present(map(_wanted, lines)))
+    return {(session, n) for answer in answers for session, n in answer.rows}
 
 
-def plan_for_lake(lake: Lake, sent: Collection[Name]) -> RedrivePlan:
+def _wanted(line: NamedLine) -> Wanted:
+    row = build_row(decode_line(line.line))
+    return Wanted(*line.name, kind=row.kind, since_us=min(row.happened_us, row.receive_time_us))
+
+
+def plan_for_lake(lake: Lake, sent: Collection[Name], hours: Hours) -> RedrivePlan:
     """What a redrive of this lake would do now."""
-    lines = list(read_refused_lines(lake))
-    names = {each.name for each in plan_redrive(lines, in_lake=(), sent=()).to_send}
-    return plan_redrive(lines, in_lake=find_in_lake(lake, names), sent=sent)
+    lines = list(read_refused_lines(lake, hours))
+    return plan_redrive(lines, in_lake=find_in_lake(LakeEngine(lake), find_candidates(lines)), sent=sent)
+
+
+def find_candidates(lines: Iterable[bytes]) -> tuple[NamedLine, ...]:
+    """The lines that pass today, each name once."""
+    return plan_redrive(lines, in_lake=(), sent=()).to_send
 
 
 class SentFile:
@@ -211,8 +236,7 @@ class SentFile:
         assert self._file is not None
         self._file.seek(0, os.SEEK_END)
         torn = self._file.tell() and not self._path.read_bytes().endswith(b"\n")
-        text = "".join(json.dumps(name) + "\n" for name in names).encode()
-        self._file.write(b"\n" * bool(torn) + text)
+        self._file.write(b"\n" * bool(torn) + encode_sent(names))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -220,7 +244,17 @@ class SentFile:
 def read_sent(lake_path: Path) -> set[Name]:
     """The names of lines that were sent back before."""
     path = lake_path / SENT
-    return {name for line in path.read_bytes().split(b"\n") if (name := _decode_sent(line))} if path.exists() else set()
+    return decode_sent(path.read_bytes()) if path.exists() else set()
+
+
+def encode_sent(names: Iterable[Name]) -> bytes:
+    """Names as they are written down, one a line."""
+    return "".join(json.dumps(name) + "\n" for name in names).encode()
+
+
+def decode_sent(content: bytes) -> set[Name]:
+    """The names that were written down; a torn line is none."""
+    return {name for line in content.split(b"\n") if (name := _decode_sent(line))}
 
 
 def _decode_sent(line: bytes) -> Name | None:

@@ -11,18 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.lake.answers import LakeEngine
 from local.lake.folder import open_lake
 from local.lake.redrive import (
     SENT,
     ErrorObjectDamaged,
+    NamedLine,
     RedriveBusy,
     SentFile,
     decode_envelope,
     find_in_lake,
+    is_error_object,
     plan_redrive,
     read_refused_lines,
     read_sent,
 )
+from sql.redriving import Hours
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,9 +104,26 @@ def test_error_objects_are_read_plain_and_gzipped(tmp_path: Path) -> None:
     (folder / "a").write_bytes(envelope(line(1)) + b"\n" + envelope(line(2)) + b"\n")
     (folder / "b").write_bytes(gzip.compress(envelope(b"\xff") + b"\n"))
     with open_lake(tmp_path) as lake:
-        assert [line(1), line(2), b"\xff"] == list(read_refused_lines(lake))
-        assert set() == find_in_lake(lake, {(SESSION, 1)})
-        assert set() == find_in_lake(lake, ())
+        assert [line(1), line(2), b"\xff"] == list(read_refused_lines(lake, Hours()))
+        assert [] == list(read_refused_lines(lake, Hours(first="2026/11/23/03")))
+        assert set() == find_in_lake(LakeEngine(lake), [NamedLine((SESSION, 1), line(1))])
+        assert set() == find_in_lake(LakeEngine(lake), ())
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("errors/coinbase/processing-failed/2026/11/23/02/a", True),
+        ("errors/coinbase/format-conversion-failed/2026/11/23/03/a", True),
+        ("errors/coinbase/metadata-extraction-failed/2026/11/23/03/a.gz", True),
+        ("errors/coinbase/processing-failed/2026/11/23/01/a", False),
+        ("errors/coinbase/processing-failed/2026/11/23/04/a", False),
+        ("errors/coinbase/of-another-kind/2026/11/23/02/a", False),
+        ("raw/coinbase/2026/11/23/02/a", False),
+    ],
+)
+def test_an_error_object_is_known_by_its_key_and_hour(key: str, expected: bool) -> None:  # a case's column
+    assert expected == is_error_object(key, Hours("2026/11/23/02", "2026/11/23/03"))
 
 
 def test_a_damaged_error_object_stops_everything(tmp_path: Path) -> None:
@@ -110,7 +131,7 @@ def test_a_damaged_error_object_stops_everything(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "cut").write_bytes(gzip.compress(envelope(line(1)) * 9)[:-12])
     with open_lake(tmp_path) as lake, pytest.raises(ErrorObjectDamaged, match="nothing was sent"):
-        list(read_refused_lines(lake))
+        list(read_refused_lines(lake, Hours()))
 
 
 def test_what_was_sent_is_remembered_and_a_torn_tail_is_no_name(tmp_path: Path) -> None:
