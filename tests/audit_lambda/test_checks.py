@@ -91,6 +91,7 @@ def test_what_is_asked_is_not_a_threshold(check: Check) -> None:
     assert {p.name for p in check.query.parameters} - SCOPE == check.thresholds.keys()
 
 
+@pytest.mark.slow
 def test_every_column_is_one_that_its_table_has_and_no_other_could_be_meant(check: Check) -> None:
     """DuckDB would take an alias in WHERE, GROUP BY or beside it in SELECT; Athena does not, and neither does this."""
     schema: dict[str, object] = {}
