@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +18,6 @@ from local.lake.redrive import SentFile
 from sql.questions import query_from_sql
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
 
 SESSION = "01KAR2M9Q4T8W6X0Y5Z7B3C1DF"
@@ -111,3 +111,10 @@ def test_a_stream_has_a_name_of_its_own(lake: Path, stream: str) -> None:
 def test_a_lake_without_refusals_has_nothing_to_send(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
     assert redrive(tmp_path / "lake").stdout.startswith("0 refused lines = 0 sent")
+
+
+def test_every_option_is_documented_and_no_other() -> None:
+    text = (Path(__file__).parents[2] / "docs/redrive.md").read_text(encoding="utf-8")
+    assert sorted(each.opts[0] for each in command.params) == sorted(
+        re.findall(r"^\| `(--[a-z-]+)` \|", text, re.MULTILINE)
+    )
