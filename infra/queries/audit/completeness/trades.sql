@@ -12,9 +12,9 @@
 WITH steps AS (
   SELECT
     product_id, trade_id, event_time_us, receive_time_us,
-    lag(trade_id) OVER (PARTITION BY product_id ORDER BY trade_id, event_time_us) AS previous_id,
-    lag(event_time_us) OVER (PARTITION BY product_id ORDER BY trade_id, event_time_us) AS previous_us,
-    lead(trade_id) OVER (PARTITION BY product_id ORDER BY trade_id, event_time_us) AS next_id
+    lag(trade_id) OVER (PARTITION BY product_id ORDER BY trade_id, event_time_us, receive_time_us) AS previous_id,
+    lag(event_time_us) OVER (PARTITION BY product_id ORDER BY trade_id, event_time_us, receive_time_us) AS previous_us,
+    lead(trade_id) OVER (PARTITION BY product_id ORDER BY trade_id, event_time_us, receive_time_us) AS next_id
   FROM (
     SELECT product_id, trade_id, event_time_us, receive_time_us
     FROM processed
