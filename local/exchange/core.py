@@ -136,8 +136,10 @@ class Exchange:
         if self._mischief is not None:
             bad, forgotten = self._mischief.bad_products(now_us), self._mischief.forgotten_products(now_us)
             valid = {known: listing for known, listing in self.listings.items() if known not in bad}
-        reply = session.receive(text, valid=valid, now_us=now_us, forgotten=forgotten)
+        known_key = self.settings.known_key
+        reply = session.receive(text, valid=valid, now_us=now_us, forgotten=forgotten, known_key=known_key)
         actions.append(Send(connection, reply.frame))
+        self.truth.signed_call_count += reply.signed
         if reply.refused:
             self.truth.refused_call_count += 1
             return

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
     from local.exchange.tick import Trade
 
-Refusal = Literal["Failed to subscribe", "Failed to unsubscribe", "ErrSlowRead", "ErrSlowConsume"]
+Refusal = Literal[
+    "Failed to subscribe",
+    "Failed to unsubscribe",
+    "ErrSlowRead",
+    "ErrSlowConsume",
+    "Sorry, you could not be authenticated: Bad Request",
+    "Sorry, you could not be authenticated: Unauthorized",
+]
 
 
 def encode_heartbeat(product_id: str, *, sequence: int, last_trade_id: int, now_us: int) -> bytes:

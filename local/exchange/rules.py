@@ -21,6 +21,8 @@ from local.exchange.text import SECOND_US
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from local.exchange.keys import KnownKey
+
 SUBSCRIBE_WITHIN_US: Final = 5 * SECOND_US
 HEARTBEAT_US: Final = SECOND_US
 STATUS_US: Final = 5 * SECOND_US  # guess: the documentation says "on a preset interval"
@@ -53,6 +55,7 @@ class Reply:
     frame: bytes
     added: tuple[tuple[str, str], ...] = ()
     refused: bool = False
+    signed: bool = False  # it carried an API key, and was obeyed
 
 
 @dataclass(slots=True)
@@ -71,21 +74,29 @@ class Session:
     frozen: bool = False
 
     def receive(
-        self, text: str | bytes, *, valid: Collection[str], now_us: int, forgotten: Collection[str] = ()
+        self,
+        text: str | bytes,
+        *,
+        valid: Collection[str],
+        now_us: int,
+        forgotten: Collection[str] = (),
+        known_key: KnownKey | None = None,
     ) -> Reply:
-        """Obey or refuse one message of the client; `forgotten` products are left out without a word."""
+        """Obey or refuse one message of the client; `forgotten` products are left out without a word; no `known_key` judges none."""
         verb: Verb = "subscribe"
         try:
             message = decode_message(text)
             if message.get("type") == "unsubscribe":
                 verb = "unsubscribe"
+            if known_key is not None and (refusal := known_key.judge(message, now_us)) is not None:
+                return Reply(encode_error(*refusal), refused=True)
             call = decode_call(message, valid)
         except CallRefused as refused:
             return refuse(verb, str(refused))
         if forgotten:
             call = forget_products(call, forgotten)
         added = self._subscribe(call, now_us) if call.verb == "subscribe" else self._unsubscribe(call)
-        return Reply(encode_subscriptions(self.subscribed), added)
+        return Reply(encode_subscriptions(self.subscribed), added, signed=known_key is not None and "key" in message)
 
     def _subscribe(self, call: Call, now_us: int) -> tuple[tuple[str, str], ...]:
         added: list[tuple[str, str]] = []

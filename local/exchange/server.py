@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from local.exchange.faults import Fault
     from local.exchange.history import HoleTrades
+    from local.exchange.keys import KnownKey
     from local.exchange.recording import Recording
     from local.exchange.truth import Truth
 
@@ -84,7 +85,7 @@ class ExchangeServer:
 
     Shapes: `feed` None generates a market of `products` (None: the whole catalogue); a `Recording` is replayed. Port 0
     takes any free one. `tls` serves wss and https. `deflate` grants permessage-deflate
-    to clients that ask for it (as Coinbase does); False spares both sides the work.
+    to clients that ask for it (as Coinbase does); False spares both sides the work. Signed messages are held against `known_key`.
     Units: `speed` times a recording's own pace, None as fast as it is taken; a generated market becomes `speed` times as
     busy and keeps real time.
     Caller must: run start, stop and everything asynchronous in one event loop. `truth()`, `finished`, `failure` and the
@@ -108,6 +109,7 @@ class ExchangeServer:
         deflate: bool = True,
         limits: bool = True,
         faults: Sequence[Fault] = (),
+        known_key: KnownKey | None = None,
         clock: Callable[[], int] | None = None,
     ) -> None:
         if feed is None and speed is None:
@@ -126,6 +128,7 @@ class ExchangeServer:
             oddities=oddities,
             limits=limits,
             faults=tuple(faults),
+            known_key=known_key,
         )
         self._host, self._port, self._rest_port, self._tls = host, port, rest_port, tls
         self._deflate = deflate

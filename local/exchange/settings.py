@@ -14,6 +14,7 @@ from local.exchange.history import REMEMBERED_COUNT, HoleTrades
 
 if TYPE_CHECKING:
     from local.exchange.faults import Fault
+    from local.exchange.keys import KnownKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Settings:
     Units: `speed` multiplies a recording's own pace, None means as fast as it is taken (a generated market keeps real
     time; make it busier instead). Shapes: a replay waits until each product of `start_after` is subscribed to.
     `hole_trades` says which trades of a recording's holes REST holds: none, all, or a share. `limits` keeps Coinbase's
-    own limits; `oddities` sends a malformed frame now and then.
+    own limits; `oddities` sends a malformed frame now and then; `known_key` is the API key that signed messages are held against (None: none
+    is judged).
     Raises: ExchangeSettingsWrong.
     """
 
@@ -36,6 +38,7 @@ class Settings:
     limits: bool = True
     faults: tuple[Fault, ...] = ()
     remembered_count: int = REMEMBERED_COUNT
+    known_key: KnownKey | None = None
 
     def __post_init__(self) -> None:
         if self.speed is not None and not self.speed > 0:

@@ -86,6 +86,7 @@ class Truth:
     connection_count: int = 0
     refused_connection_count: int = 0
     refused_call_count: int = 0
+    signed_call_count: int = 0  # obeyed, and signed with the key that the exchange knows
     rest_count: Counter[int] = field(default_factory=Counter)  # answers by HTTP status, 0 for none
 
     def of(self, product_id: str) -> ProductTruth:
@@ -115,5 +116,6 @@ class Truth:
             connection_count=self.connection_count,
             refused_connection_count=self.refused_connection_count,
             refused_call_count=self.refused_call_count,
+            signed_call_count=self.signed_call_count,
             rest_count=self.rest_count.copy(),
         )
