@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import sys
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from rich.logging import RichHandler
 from cli.answers import print_answer
 from cli.driving import EXIT_FAULT, drive, exit_code
 from cli.feeds import FeedPlan, claim_folder, decode_speed, plan_feed
+from cli.keys import read_api_key
 from cli.options import make_settings, settings_options
 from cli.receipts import describe_engine, describe_producer
 from cli.run import make_producer
@@ -220,7 +222,8 @@ class _Run:
             access_key_id="local",
             secret_access_key="local",  # noqa: S106 - the local stream checks no signature
         )
-        producer = make_producer(settings, Firehose(client, settings.stream))
+        api_key = read_api_key(os.environ, ws_url=settings.ws_url) if self.plan.feed == "coinbase" else None
+        producer = make_producer(settings, Firehose(client, settings.stream), api_key)
 
         async def finish() -> None:
             await asyncio.wrap_future(firehose_loop.submit(server.stop(flush=True)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import ssl
 import sys
@@ -21,6 +22,7 @@ import click
 from ulid import ULID
 
 from cli.driving import drive, exit_code
+from cli.keys import read_api_key
 from cli.options import make_settings, settings_options
 from cli.receipts import describe_producer
 from cli.views import choose_view
@@ -31,6 +33,7 @@ from producer.metrics import MinuteOfMetrics
 from producer.pipeline import Producer
 
 if TYPE_CHECKING:
+    from producer.credentials import ApiKey
     from producer.delivery import Puts
     from producer.ledger import Receipt
     from producer.settings import Settings
@@ -51,14 +54,16 @@ def command(minutes: float | None, *, emf: bool, health_port: int | None, **valu
     Subscribe to Coinbase, journal every message, deliver packs of them to Firehose.
 
     AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_FIREHOSE and the other standard variables say where Firehose is. SIGINT and SIGTERM
-    stop it in order, a second one at once. Exit code: 0 all delivered, 3 lines are pending on disk, 2 a wrong setting,
+    stop it in order, a second one at once. Coinbase's ticks are public; to subscribe with an API key all the same, have TICKLAKE_API_KEY_FILE
+    name a file with {"key": …, "secret": …, "passphrase": …}, or TICKLAKE_API_KEY hold that JSON. Exit code: 0 all delivered, 3 lines are pending on disk, 2 a wrong setting,
     1 a fault, 130 cut short.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     settings = make_settings(values)
+    api_key = read_api_key(os.environ, ws_url=settings.ws_url)
     try:
-        receipt = asyncio.run(_run(settings, minutes, emf=emf, health_port=health_port))
+        receipt = asyncio.run(_run(settings, api_key, minutes, emf=emf, health_port=health_port))
     except TicklakeError as error:
         raise click.ClickException(str(error)) from error
     for line in describe_producer(receipt):
@@ -66,8 +71,10 @@ def command(minutes: float | None, *, emf: bool, health_port: int | None, **valu
     sys.exit(exit_code(receipt))
 
 
-async def _run(settings: Settings, minutes: float | None, *, emf: bool, health_port: int | None) -> Receipt:
-    producer = make_producer(settings, LateFirehose(connect_firehose, settings.stream))
+async def _run(
+    settings: Settings, api_key: ApiKey | None, minutes: float | None, *, emf: bool, health_port: int | None
+) -> Receipt:
+    producer = make_producer(settings, LateFirehose(connect_firehose, settings.stream), api_key)
     async with contextlib.AsyncExitStack() as beside:
         if emf:
             telling = asyncio.create_task(_tell_metrics(producer))
@@ -97,8 +104,10 @@ async def _tell_metrics(producer: Producer) -> None:
         click.echo(minute.line(producer.reading(), at_ms=time.time_ns() // 1_000_000))
 
 
-def make_producer(settings: Settings, firehose: Puts) -> Producer:
+def make_producer(settings: Settings, firehose: Puts, api_key: ApiKey | None = None) -> Producer:
     """A producer of a new session; TLS is verified against the system's certificates."""
+    if api_key is not None:
+        log.info("subscribing with an API key")
     secure = urlsplit(settings.ws_url).scheme == "wss"
     return Producer(
         settings,
@@ -106,4 +115,5 @@ def make_producer(settings: Settings, firehose: Puts) -> Producer:
         session=str(ULID()),
         rng=random.Random(),  # noqa: S311 - spreads waits, keeps no secret
         tls=ssl.create_default_context() if secure else None,
+        api_key=api_key,
     )

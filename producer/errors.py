@@ -5,6 +5,7 @@ Every error the producer raises on purpose, by whose fault it is and whether try
     ├── SettingsError        ours: a setting is wrong; stop at start
     ├── FeedLost             peer: the connection ended or fell silent; reconnect
     ├── FeedRefused          peer: the exchange said no; say what to change, try again later
+    │   └── KeyRefused          the same, about who we are: a key it does not accept, or one that it wants
     ├── BodyUnreadable       peer: a REST answer says nothing we understand; count it, ask again later
     ├── RestSilent           peer: REST gave no usable answer for minutes; run it again later
     ├── RestRefused          peer: REST will never answer this; say what to change
@@ -76,6 +77,24 @@ class FeedRefused(TicklakeError):  # noqa: N818
     def __str__(self) -> str:
         because = f": {self.reason}" if self.reason else ""
         return f"{self.url} refused: {self.message}{because}. Check the product ids; it will be tried again."
+
+
+class KeyRefused(FeedRefused):
+    """The exchange answered a subscribe with an error about authentication; `signed` says whether ours carried an API key."""
+
+    def __init__(self, *, url: str, message: str, reason: str, signed: bool) -> None:
+        self.signed = signed
+        super().__init__(url=url, message=message, reason=reason)
+
+    def __str__(self) -> str:
+        because = f": {self.reason}" if self.reason else ""
+        advice = (
+            "The API key was not accepted, and nothing is subscribed without it. Check key, secret, passphrase and addresses allowed at "
+            "Coinbase, and this machine's clock; public data needs no key: without one, start again."
+            if self.signed
+            else "It wants an API key for this: give one (TICKLAKE_API_KEY_FILE) and start again."
+        )
+        return f"{self.url} refused: {self.message}{because}. {advice} It will be tried again as it is."
 
 
 class BodyUnreadable(TicklakeError):  # noqa: N818

@@ -9,6 +9,7 @@ Source: docs.cdp.coinbase.com, Exchange, WebSocket channels; bad frames seen in 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -18,9 +19,15 @@ from contract.ticker import recognise_ticker
 from producer.line import MAX_FRAME_BYTES, UnreadableReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 CHANNELS: Final = ("ticker", "heartbeat")
+# Coinbase documents no text of these refusals. Seen by others on the Exchange feed, 2017 to 2023: "Sorry, you could not be authenticated:
+# Bad Request" with "invalid signature" or "request timestamp expired", "…: Unauthorized" with "IP does not match IP whitelist", and
+# "… channels now require authentication"; on Advanced Trade's "authentication failure"; over REST "Invalid API Key", "Invalid Passphrase".
+_ABOUT_KEY: Final = re.compile(
+    r"authenticat|unauthori[sz]ed|signature|passphrase|api ?key|timestamp expired|ip whitelist", re.IGNORECASE
+)
 
 
 # NamedTuples, not dataclasses: one is made per frame, and a tuple is built in a quarter of the time.
@@ -74,16 +81,20 @@ class Unreadable(NamedTuple):
 Message = Ticker | Heartbeat | Subscriptions | ExchangeError | Other | Unreadable
 
 
-def encode_subscribe(products: Sequence[str]) -> bytes:
+def encode_subscribe(products: Sequence[str], signed: Mapping[str, str] | None = None) -> bytes:
     """
-    A subscribe frame for ticker and heartbeat of these products.
+    A subscribe frame for ticker and heartbeat of these products; `signed` is what an API key adds (producer.credentials).
 
     Ids stand in each channel object: at the root, with object channels, they fail as " is not a valid product"
     (observed by others since December 2023).
     """
-    return orjson.dumps(
-        {"type": "subscribe", "channels": [{"name": name, "product_ids": list(products)} for name in CHANNELS]}
-    )
+    channels = [{"name": name, "product_ids": list(products)} for name in CHANNELS]
+    return orjson.dumps({"type": "subscribe", "channels": channels, **(signed or {})})
+
+
+def is_about_key(error: ExchangeError) -> bool:
+    """Whether a complaint is about who we are, not about what we asked for."""
+    return _ABOUT_KEY.search(f"{error.message} {error.reason}") is not None
 
 
 def decode_frame(raw: bytes) -> Message:

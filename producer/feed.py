@@ -38,6 +38,9 @@ MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 CLOSE_TIMEOUT_S: Final = 5.0
 # One frame that takes longer than this to journal: the disk does not keep up, and what the exchange drops is our fault.
 SLOW_DISK_S: Final = 1.0
+# At DEBUG the library would log every frame it sends, an API key among them: its logger never goes there.
+_WIRE_LOG: Final = logging.getLogger(f"{__name__}.websocket")
+_WIRE_LOG.setLevel(logging.INFO)
 
 
 class Feed:
@@ -93,7 +96,7 @@ class Feed:
     async def _serve(self, connection: ClientConnection) -> None:
         if self._stopping.is_set():
             return
-        await _send_all(connection, self.link.opened(time.monotonic()))
+        await _send_all(connection, self.link.opened(time.monotonic(), time.time_ns() // 1000))
         watchdog = asyncio.create_task(self._watch(connection))
         try:
             await self._read(connection)
@@ -127,6 +130,7 @@ class Feed:
             # Coinbase supports and recommends it; on loopback it is only work.
             compression=None if loopback else "deflate",
             user_agent_header="ticklake",
+            logger=_WIRE_LOG,
         )
 
     async def _read(self, connection: ClientConnection) -> None:

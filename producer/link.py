@@ -3,9 +3,11 @@ What one channel's websocket does next: when to connect, what to send, when it i
 
 Theory of operation. Waiting → (the wait is over) → connecting → (opened) → subscribing: one subscribe message at a time, each answered by
 an acknowledgement or a refusal, a refusal being narrowed down to the product at fault → live. Whatever ends a connection leads back to
-waiting, with full jitter and a cap; a connection that lived long starts the waits small again.
+waiting, with full jitter and a cap; a connection that lived long starts the waits small again. With an API key every subscribe is signed; a
+refusal about the key ends the connection like any other, and the next one is signed again: never quietly without it.
 
-Laws: pure; time is an argument (`now`: monotonic seconds); it never gives up; every end of a connection is counted by why.
+Laws: pure; time is an argument (`now`: monotonic seconds; `at_us`, `receive_us`: our wall clock); it never gives up; every end of a
+connection is counted by why.
 Refuses to know: sockets, TLS, and what a ticker says.
 """
 
@@ -14,8 +16,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Literal
 
-from producer.errors import FeedLost, FeedRefused
-from producer.exchange import CHANNELS, ExchangeError, Heartbeat, Message, Subscriptions, Ticker, encode_subscribe
+from producer.errors import FeedLost, FeedRefused, KeyRefused
+from producer.exchange import (
+    CHANNELS,
+    ExchangeError,
+    Heartbeat,
+    Message,
+    Subscriptions,
+    Ticker,
+    encode_subscribe,
+    is_about_key,
+)
 from producer.pacing import Backoff
 
 if TYPE_CHECKING:
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from producer.continuity import GapReason
+    from producer.credentials import ApiKey
     from producer.ingest import Channel
     from producer.ledger import Ledger
     from producer.products import SubscribePlan
@@ -64,6 +76,7 @@ class Link:
         connects: Bucket,
         ledger: Ledger,
         rng: random.Random,
+        api_key: ApiKey | None = None,
     ) -> None:
         self.state: State = "connecting"
         self.why = ""
@@ -73,6 +86,7 @@ class Link:
         self._plan = plan
         self._connects = connects
         self._ledger = ledger
+        self._api_key = api_key
         self._backoff = Backoff(rng, base_s=RECONNECT_BASE_S, cap_s=RECONNECT_CAP_S, floor_s=RECONNECT_FLOOR_S)
         self._not_before = 0.0
         self._opened_at = 0.0
@@ -89,7 +103,7 @@ class Link:
             self.state = "connecting"
         return wait_s
 
-    def opened(self, now: float) -> list[bytes]:
+    def opened(self, now: float, at_us: int) -> list[bytes]:
         """The websocket is open: what to send first."""
         self._ledger.connections += 1
         self.state, self.last_frame_at, self._opened_at = "subscribing", now, now
@@ -97,7 +111,7 @@ class Link:
         self._plan.reconnected()
         if self._plan.is_done:  # everything was refused the last time; the wait before this connection was long enough
             self._forgive(now)
-        return self._ask(now)
+        return self._ask(now, at_us)
 
     def frame(self, raw: bytes, receive_us: int, now: float) -> Sequence[bytes]:
         """
@@ -118,6 +132,9 @@ class Link:
             if self.state == "live" and len(self._plan.good) > before:
                 self._channel.subscribed(tuple(self._plan.good), now, receive_us)
         elif isinstance(message, ExchangeError):
+            if is_about_key(message):  # no product is at fault: nothing to narrow down
+                signed = self._api_key is not None
+                raise KeyRefused(url=self._url, message=message.message, reason=message.reason, signed=signed)
             refusal = FeedRefused(url=self._url, message=message.message, reason=message.reason)
             if not self._plan.unanswered:
                 raise refusal
@@ -125,16 +142,19 @@ class Link:
             self._plan.refused(message.reason)
         else:
             return ()
-        replies = self._ask(now)
+        replies = self._ask(now, receive_us)
         if self._plan.is_done and self.state == "subscribing":
             self._settle(receive_us, now)
         return replies
 
-    def _ask(self, now: float) -> list[bytes]:
+    def _ask(self, now: float, at_us: int) -> list[bytes]:
         asks = self._plan.next_asks()
         if asks:
             self._asked_at = now
-        return [encode_subscribe(ask) for ask in asks]
+        return [self._encode(ask, at_us) for ask in asks]
+
+    def _encode(self, ask: Sequence[str], at_us: int) -> bytes:
+        return encode_subscribe(ask, None if self._api_key is None else self._api_key.sign(at_us))
 
     def _settle(self, receive_us: int, now: float) -> None:
         """What the exchange took is on watch; the rest is named."""
@@ -154,7 +174,7 @@ class Link:
         """
         if self.state == "live" and self._plan.bad and now - self._forgiven_at >= FORGIVE_S:
             self._forgive(now)
-            return self._ask(now)
+            return self._ask(now, receive_us)
         silent = self._plan.unanswered
         patience_s = ACK_S if self.state == "subscribing" else REMIND_S
         if not silent or not self._plan.good or now - self._asked_at < patience_s:
@@ -163,7 +183,7 @@ class Link:
         self._asked_at = now
         if self.state == "subscribing":
             self._settle(receive_us, now)
-        return [encode_subscribe(silent)]
+        return [self._encode(silent, receive_us)]
 
     def _forgive(self, now: float) -> None:
         self._plan.forgive()

@@ -18,6 +18,7 @@ import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from producer.credentials import check_way
 from producer.delivery import Delivery
 from producer.errors import JournalFull
 from producer.health import HealthFacts, HealthReport, judge
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from contract.messages import Kind
+    from producer.credentials import ApiKey
     from producer.delivery import Puts
     from producer.line import Source
     from producer.metrics import FeedReading
@@ -75,7 +77,11 @@ class Feeding(Protocol):
 
 
 class Producer:
-    """One run of one producer: one session. `feed` makes what its lines come from, once the rest of it stands."""
+    """
+    One run of one producer: one session. `feed` makes what its lines come from, once the rest of it stands.
+
+    Raises: SettingsError if an API key would travel in the open; what Journal raises.
+    """
 
     def __init__(
         self,
@@ -85,12 +91,16 @@ class Producer:
         session: str,
         rng: random.Random,
         tls: ssl.SSLContext | None = None,
+        api_key: ApiKey | None = None,
         feed: Callable[[Producer], Feeding] | None = None,
     ) -> None:
+        if api_key is not None:
+            check_way(settings.ws_url)
         self.settings = settings
         self.session = session
         self.rng = rng
         self.tls = tls
+        self.api_key = api_key
         self.ledger = Ledger()
         self.journal = Journal(settings.journal, session, fsync=settings.fsync, max_bytes=settings.journal_max_bytes)
         self._encoder = LineEncoder(session)
@@ -272,4 +282,11 @@ def _watch(producer: Producer) -> Sources:
         heal_back_s=settings.heal_back_h * 3600,
         now=time.monotonic(),
     )
-    return Sources(settings, ingest=ingest, ledger=producer.ledger, rng=producer.rng, tls=producer.tls)
+    return Sources(
+        settings,
+        ingest=ingest,
+        ledger=producer.ledger,
+        rng=producer.rng,
+        tls=producer.tls,
+        api_key=producer.api_key,
+    )

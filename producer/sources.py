@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
+    from producer.credentials import ApiKey
     from producer.ingest import Ingest
     from producer.ledger import Ledger
     from producer.settings import Settings
@@ -49,7 +50,14 @@ class Sources:
     """The feed side of one producer, running. `products` are those that are served once `run` has chosen them."""
 
     def __init__(
-        self, settings: Settings, *, ingest: Ingest, ledger: Ledger, rng: random.Random, tls: ssl.SSLContext | None
+        self,
+        settings: Settings,
+        *,
+        ingest: Ingest,
+        ledger: Ledger,
+        rng: random.Random,
+        tls: ssl.SSLContext | None,
+        api_key: ApiKey | None = None,
     ) -> None:
         self.products: tuple[str, ...] = ()
         self.feeds: list[Feed] = []
@@ -58,6 +66,7 @@ class Sources:
         self._ledger = ledger
         self._rng = rng
         self._tls = tls
+        self._api_key = api_key
         self._rest = RestClient(settings.rest_url, tls=tls)
         self._connects = Bucket(rate_per_s=CONNECTS_PER_S, burst=4)
         self._stopping = asyncio.Event()
@@ -144,6 +153,7 @@ class Sources:
             connects=self._connects,
             ledger=self._ledger,
             rng=self._rng,
+            api_key=self._api_key,
         )
         return Feed(self._settings, link=link, channel=channel, tls=self._tls)
 

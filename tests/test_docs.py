@@ -9,6 +9,7 @@ import click
 
 from cli.main import COMMANDS, main
 from contract import load_reasons
+from producer.credentials import FILE_VARIABLE, TEXT_VARIABLE
 from producer.settings import environment_name, help_texts
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +33,7 @@ def test_every_option_of_every_command_has_a_help_text() -> None:
 
 
 def test_commands_and_variables_that_documents_name_exist() -> None:
-    variables = {environment_name(name) for name in help_texts()}
+    variables = {environment_name(name) for name in help_texts()} | {TEXT_VARIABLE, FILE_VARIABLE}
     context = click.Context(main)
     for name in COMMANDS:
         command = main.get_command(context, name)

@@ -49,6 +49,7 @@ PRODUCER_ROAD = (
     "pacing",
     "restdesk",
     "ingest",
+    "credentials",
     "link",
     "session_log",
     "journal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from infra import PIPELINE_TEMPLATE
 from local.exchange.faults import Jump, SlowRest
+from local.exchange.keys import KnownKey
 from local.exchange.server import ExchangeServer
 from local.firehose.invoker import InProcessInvoker
 from local.firehose.server import FirehoseServer
@@ -26,6 +28,8 @@ from producer.journal import look_at_legacy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pytest
 
     from local.exchange.faults import Fault
 
@@ -44,9 +48,9 @@ def firehose(lake: Path | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def market(*faults: Fault) -> Iterator[ExchangeServer]:
+def market(*faults: Fault, known_key: KnownKey | None = None) -> Iterator[ExchangeServer]:
     with HostedLoop("exchange") as loop:
-        exchange = ExchangeServer(products=["BTC-USD"], speed=10.0, deflate=False, faults=faults)
+        exchange = ExchangeServer(products=["BTC-USD"], speed=10.0, deflate=False, faults=faults, known_key=known_key)
         loop.call(exchange.start())
         yield exchange
         loop.call(exchange.stop())
@@ -186,3 +190,29 @@ def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) ->
         assert process.poll() is None, rest_of(process)
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_key_in_a_file_signs_the_subscription_and_nothing_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = KnownKey("key-0123456789", "aHVzaCwgdGhpcyBpcyB0aGUgc2VjcmV0", "open sesame")
+    (tmp_path / "key.json").write_text(
+        json.dumps({"key": known.key, "secret": known.secret, "passphrase": known.passphrase})
+    )
+    monkeypatch.setenv("TICKLAKE_API_KEY_FILE", str(tmp_path / "key.json"))
+    journal = tmp_path / "journal"
+    with (
+        market(known_key=known) as exchange,
+        firehose() as endpoint,
+        run_on(exchange, endpoint, journal, "--emf") as process,
+    ):
+        text = read_until(process, r"sent [1-9]")
+        argv = Path(f"/proc/{process.pid}/cmdline").read_text()
+        process.send_signal(signal.SIGTERM)
+        text += rest_of(process)
+
+        assert 0 == process.wait(30)
+        assert 1 == exchange.truth().signed_call_count
+    assert "subscribing with an API key" in text
+    written = text + argv + "".join(path.read_text() for path in journal.rglob("*") if path.is_file())
+    assert [] == [part for part in (known.key, known.secret, known.passphrase, "signature") if part in written]

@@ -13,6 +13,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "SettingsError": {"name": "linger_s", "value": -1, "why": "not negative"},
     "FeedLost": {"url": "wss://x", "why": "silence", "code": 1006},
     "FeedRefused": {"url": "wss://x", "message": "no", "reason": "DOGE-EUR is not a product"},
+    "KeyRefused": {"url": "wss://x", "message": "no", "reason": "invalid signature", "signed": True},
     "RestSilent": {"path": "/products/A-B/trades", "why": "HTTP 503", "waited_s": 600.0},
     "RestRefused": {"path": "/products/A-B/trades", "why": "HTTP 404"},
     "BodyUnreadable": {"what": "trades", "why": "not JSON", "head": "<html>"},

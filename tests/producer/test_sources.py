@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import logging
 import random
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -11,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.exchange.faults import BadProduct, Disconnect, Fault, RefuseConnections
+from local.exchange.keys import KnownKey
 from local.exchange.recording import open_recording
 from local.exchange.server import ExchangeServer
-from producer.errors import FeedRefused
+from producer.credentials import ApiKey, decode_api_key
+from producer.errors import FeedRefused, SettingsError
 from producer.pipeline import Producer
 from producer.settings import Settings
 from producer.settlement import PutAnswer
@@ -58,6 +62,7 @@ def drive(
     *,
     session: str = SESSION,
     tls: ssl.SSLContext | None = None,
+    api_key: ApiKey | None = None,
     within_s: float = 60.0,
     **changes: Any,
 ) -> tuple[Taker, Producer]:
@@ -76,7 +81,7 @@ def drive(
                 }
             )
             taker = Taker()
-            producer = Producer(settings, taker, session=session, rng=random.Random(1), tls=tls)
+            producer = Producer(settings, taker, session=session, rng=random.Random(1), tls=tls, api_key=api_key)
             running = asyncio.create_task(producer.run())
             async with asyncio.timeout(within_s):
                 while not enough(producer, server) and not running.done():  # noqa: ASYNC110 - it watches plain values
@@ -277,3 +282,59 @@ def test_a_days_holes_are_healed_where_rest_has_them_and_the_rest_is_named(tmp_p
     assert not healed & named
     assert 861_276 == len(healed) + len(named)
     assert len(named) == sum(view.missing for view in producer.ledger.products.values())
+
+
+SECRET = base64.b64encode(b"hush, this is the secret").decode()
+KNOWN = KnownKey("key-0123456789", SECRET, "open sesame")
+
+
+def api_key(**changes: str) -> ApiKey:
+    given = {"key": KNOWN.key, "secret": SECRET, "passphrase": KNOWN.passphrase}
+    return decode_api_key(json.dumps({**given, **changes}))
+
+
+def everything_written(tmp_path: Path, caplog: pytest.LogCaptureFixture, producer: Producer, taker: Taker) -> str:
+    files = b"".join(path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file())
+    shown = (
+        caplog.text,
+        producer.sources.state,
+        str(producer.health()),
+        str(producer.reading()),
+        json.dumps(taker.lines),
+    )
+    return files.decode(errors="replace") + "".join(shown)
+
+
+def test_a_key_signs_the_subscription_and_is_written_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = ExchangeServer(products=["BTC-USD", "ETH-USD"], speed=20.0, deflate=False, known_key=KNOWN)
+    enough = lambda p, _: ticks_of(p, "BTC-USD") > 20  # noqa: E731 - read in the next line
+    taker, producer = drive(tmp_path, server, enough, api_key=api_key(), products_per_message=1)
+
+    assert (2, 0) == (server.truth().signed_call_count, server.truth().refused_call_count)
+    written = everything_written(tmp_path, caplog, producer, taker)
+    assert "BTC-USD" in written
+    assert [] == [part for part in (KNOWN.key, SECRET, KNOWN.passphrase, "signature") if part in written]
+
+
+def test_a_wrong_key_is_refused_said_and_never_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    server = ExchangeServer(products=["BTC-USD", "ETH-USD"], speed=20.0, deflate=False, known_key=KNOWN)
+    enough = lambda _, s: s.truth().refused_call_count > 1  # noqa: E731 - read in the next line
+    wrong = base64.b64encode(b"another one").decode()
+    taker, producer = drive(tmp_path, server, enough, api_key=api_key(secret=wrong))
+
+    assert (
+        "Sorry, you could not be authenticated: Bad Request: invalid signature. The API key was not accepted"
+        in caplog.text
+    )
+    assert producer.ledger.reconnects["refused"] > 1
+    assert {"exchange_ws"}.isdisjoint(line["source"] for line in taker.lines)
+    written = everything_written(tmp_path, caplog, producer, taker)
+    assert [] == [part for part in (KNOWN.key, wrong, KNOWN.passphrase) if part in written]
+
+
+def test_a_key_is_not_taken_where_it_would_travel_in_the_open(tmp_path: Path) -> None:
+    settings = Settings(ws_url="ws://example.com", journal=tmp_path / "journal")
+    with pytest.raises(SettingsError, match="with an API key"):
+        Producer(settings, Taker(), session=SESSION, rng=random.Random(1), api_key=api_key())
+    assert not (tmp_path / "journal").exists()

@@ -154,7 +154,7 @@ class VirtualProducer:
                 raise FeedLost(url="virtual", why="it could not be opened")
             return
         self._opened = True
-        self._send(connection, self.link.opened(self.now))
+        self._send(connection, self.link.opened(self.now, self.exchange.now_us))
 
     def _read(self, connection: VirtualConnection) -> None:
         for received in connection.take():
