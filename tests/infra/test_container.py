@@ -16,6 +16,7 @@ from infra.package import select_pins
 from infra.stacks import WATCHED
 from local.lake.answers import run_query
 from local.lake.folder import open_lake
+from producer.credentials import FILE_VARIABLE, TEXT_VARIABLE, decode_api_key
 from producer.metrics import METRICS
 from producer.settings import Settings, environment_name
 from sql.questions import query_from_sql
@@ -136,5 +137,18 @@ def test_the_agent_reads_what_the_unit_writes_into_a_group_that_the_key_lets_in(
     assert f"{collected['file_path']} {{" in PAGE, "it is rotated"
 
 
-def test_nothing_is_handed_a_secret_that_nothing_reads() -> None:
+def test_the_container_is_handed_the_api_key_in_the_variable_that_is_read_and_only_if_there_is_one() -> None:
+    arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:coinbase-AbCdEf"
+    (task,) = properties("producer", "AWS::ECS::TaskDefinition", ApiKeySecretArn=arn).values()
+    (container,) = task["ContainerDefinitions"]
+    assert [{"Name": TEXT_VARIABLE, "ValueFrom": arn}] == container["Secrets"]
     assert "Secrets" not in CONTAINER
+    assert TEXT_VARIABLE not in {each["Name"] for each in container["Environment"]}, (
+        "everybody who may look would see it"
+    )
+
+
+def test_the_pages_secret_is_one_that_the_producer_reads() -> None:
+    (text,) = re.findall(r"^(\{\"key\": .*\})$", PAGE, flags=re.MULTILINE)
+    assert decode_api_key(text).sign(0)
+    assert f"Environment={FILE_VARIABLE}=%%d/" in PAGE, "printf makes one % of two"

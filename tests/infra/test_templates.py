@@ -53,7 +53,10 @@ GIVEN = {
     "storage": {"ReplicaRegion": "eu-west-1"},
     "pipeline": {},
     "upkeep": {"CompactReservedConcurrency": "1"},
-    "producer": {},
+    "producer": {
+        "ApiKeySecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:coinbase-AbCdEf",
+        "ApiKeyKmsKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k",
+    },
 }
 STATEMENTS = [(stack, path, each) for stack in STACKS for path, each in statements(stack, **GIVEN[stack])]
 
@@ -139,9 +142,54 @@ def test_no_role_may_do_another_ones_work() -> None:
         "ClockRole": {"lambda", "sqs"},
         "AuditRole": {"athena", "glue", "s3", "kms", "sns", "sqs", "logs"},
         "CompactRole": {"athena", "glue", "s3", "kms", "sqs", "logs"},
-        "ExecutionRole": {"ecr", "logs"},
+        "ExecutionRole": {"ecr", "logs", "secretsmanager", "kms"},
         "TaskRole": {"firehose"},
     } == by_role
+
+
+def execution_role(service: str, **given: str) -> list[dict[str, Any]]:
+    return [
+        each
+        for path, each in statements("producer", **given)
+        if path.startswith("ExecutionRole.Policies") and as_list(each["Action"])[0].startswith(f"{service}:")
+    ]
+
+
+def test_the_api_keys_secret_is_that_one_and_its_key_serves_for_it_only() -> None:
+    given = GIVEN["producer"]
+    (secret,) = execution_role("secretsmanager", **given)
+    assert ("secretsmanager:GetSecretValue", given["ApiKeySecretArn"]) == (secret["Action"], secret["Resource"])
+    (key,) = execution_role("kms", **given)
+    assert ("kms:Decrypt", given["ApiKeyKmsKeyArn"]) == (key["Action"], key["Resource"])
+    assert {
+        "StringEquals": {
+            "kms:ViaService": "secretsmanager.us-east-1.amazonaws.com",
+            "kms:EncryptionContext:SecretARN": given["ApiKeySecretArn"],
+        }
+    } == key["Condition"]
+
+
+@pytest.mark.parametrize("kept", [(), ("ApiKeySecretArn",), ("ApiKeyKmsKeyArn",)])
+def test_nobody_may_read_a_secret_that_was_not_named(kept: tuple[str, ...]) -> None:
+    given = {name: GIVEN["producer"][name] for name in kept}
+    assert ("ApiKeySecretArn" in kept) == bool(execution_role("secretsmanager", **given))
+    assert [] == execution_role("kms", **given)
+
+
+@pytest.mark.parametrize(
+    ("arn", "good"),
+    [
+        ("", True),
+        ("arn:aws:secretsmanager:us-east-1:000000000000:secret:coinbase-AbCdEf", True),
+        ("arn:aws-cn:secretsmanager:cn-north-1:000000000000:secret:a/b-AbCdEf", True),
+        ("arn:aws:secretsmanager:us-east-1:000000000000:secret:*", False),
+        ("arn:aws:secretsmanager:us-east-1:000000000000:secret:coinbase-AbCdEf:key::", False),
+        ("arn:aws:ssm:us-east-1:000000000000:parameter/coinbase", False),
+    ],
+)
+def test_a_secret_is_named_whole_and_without_a_wildcard(arn: str, good: bool) -> None:
+    pattern = tree_of("producer")["Parameters"]["ApiKeySecretArn"]["AllowedPattern"]
+    assert good == bool(re.fullmatch(pattern, arn))
 
 
 # ---------------------------------------------------------------------- what stays, and how it is kept
