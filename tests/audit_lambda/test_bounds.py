@@ -89,7 +89,8 @@ def test_parts_of_a_lake_have_its_holes_once_each_and_invent_none(whole: Path, n
     )
 
 
-@pytest.mark.parametrize("cut", [0, pytest.param(-1, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("cut", [-1, 0, 1])
 def test_what_is_missing_at_the_edge_of_two_parts_is_found_in_one_of_them(
     whole: Path, tmp_path: Path, cut: int
 ) -> None:
@@ -124,6 +125,7 @@ def test_lines_on_their_way_are_not_missing_until_they_have_had_time(tmp_path: P
     }
 
 
+@pytest.mark.slow
 def test_a_trade_of_long_ago_is_a_line_of_its_session_all_the_same(whole: Path, tmp_path: Path) -> None:
     """A healed row lies in the hour it happened, which a part of the lake may not read: raw/ has its line."""
     lake = tmp_path / "lake"

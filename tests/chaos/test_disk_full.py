@@ -57,6 +57,7 @@ def test_at_the_journals_own_bound(stage: Stage) -> None:
     fills_up_and_recovers(stage, "--journal-max-bytes", 1024 * 1024)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [600.0], indirect=True)
 @pytest.mark.usefixtures("small_disk")
 def test_at_the_end_of_a_small_disk(stage: Stage) -> None:

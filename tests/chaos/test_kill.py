@@ -31,7 +31,7 @@ def kill_again_and_again(stage: Stage, *, kills: int, seed: int) -> None:
     stage.count_lines()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_five_kills_lose_nothing_that_was_counted(stage: Stage, seed: int) -> None:
     kill_again_and_again(stage, kills=5, seed=seed)
     lake = stage.read_lake()

@@ -176,6 +176,7 @@ def test_killed_in_the_middle_and_run_again_nothing_is_fetched_twice(tmp_path: P
     assert [(2,)] == both
 
 
+@pytest.mark.slow
 def test_sigterm_in_the_middle_stops_in_order_with_a_receipt(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     fill(lake, [999, 5_000], [gap(1_000, 4_999)])
@@ -219,6 +220,7 @@ def record(server: ExchangeServer, lake: Path, journal: Path) -> None:
     asyncio.run(drive())
 
 
+@pytest.mark.slow
 def test_a_recordings_holes_are_filled_as_far_as_rest_has_their_trades(tmp_path: Path, recorded: Path) -> None:
     lake = tmp_path / "lake"
     recording = open_recording(recorded / "exchange" / "ticker_quiet_hour_2025-11-25T04.jsonl.gz")

@@ -125,7 +125,7 @@ def test_every_function_of_the_templates_has_a_package_and_its_handler_is_in_it(
     [
         ("transform", b"orjson.cpython-313-aarch64-linux-gnu.so"),
         ("audit", b"_yaml.cpython-313-aarch64-linux-gnu.so"),
-        ("compact", b"_yaml.cpython-313-aarch64-linux-gnu.so"),
+        pytest.param("compact", b"_yaml.cpython-313-aarch64-linux-gnu.so", marks=pytest.mark.slow),
     ],
 )
 def test_a_build_for_the_templates_function_is_for_its_machine_and_small_enough(name: str, binary: bytes) -> None:
@@ -145,6 +145,7 @@ def test_two_builds_are_the_same(name: str) -> None:
     assert (one.key, one.content) == (other.key, other.content)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_file_and_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     built(here())
     main([str(tmp_path / "new" / "t.zip"), "--here"])
@@ -217,6 +218,7 @@ def test_lambdas_own_runtime_client_runs_the_audit(tmp_path: Path) -> None:
     assert (1, "ticklake") == (metrics["Audits"], metrics["Lake"])
 
 
+@pytest.mark.slow
 def test_lambdas_own_runtime_client_runs_the_compaction(tmp_path: Path) -> None:
     """Of an hour that is not closed: what Athena unloads lies in a folder here, and S3 is moto's, so no hour could be finished."""
     pytest.importorskip("awslambdaric", reason="Lambda's runtime client has wheels for Linux only")

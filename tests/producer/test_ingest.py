@@ -241,7 +241,7 @@ def be_slow(producer: VirtualProducer, rng: random.Random) -> VirtualProducer:
 TROUBLE = {"killed": be_killed, "no room": have_no_room, "slow disk": be_slow}
 
 
-@pytest.mark.parametrize("block", range(2))
+@pytest.mark.parametrize("block", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_under_any_faults_every_trade_is_a_tick_or_named_and_every_reason_is_reached(block: int) -> None:
     reasons: set[str] = set()
     for seed in range(block * 30, block * 30 + 30):

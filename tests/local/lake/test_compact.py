@@ -180,7 +180,10 @@ def test_any_order_of_objects_and_compactions_answers_alike(
         assert ticks(plain) == ticks(root)
 
 
-@pytest.mark.parametrize("step", get_args(Step))
+@pytest.mark.parametrize(
+    "step",
+    [step if step in {"placed", "named"} else pytest.param(step, marks=pytest.mark.slow) for step in get_args(Step)],
+)
 def test_a_crash_after_any_step_leaves_a_lake_that_answers_and_the_next_run_ends_the_work(
     tmp_path: Path, step: Step
 ) -> None:
