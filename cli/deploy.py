@@ -8,6 +8,7 @@ Refuses to know: what a stack holds, and how CloudFormation is asked.
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from infra.cloudformation import CloudFormation
 from infra.errors import DeployError
 from infra.package import build_package, target_of
 from infra.recipes import RECIPES
-from infra.stacks import STACKS
+from infra.stacks import STACKS, choose_first_hour
 from sql.engine import EngineFailed
 
 if TYPE_CHECKING:
@@ -68,8 +69,13 @@ def command(
     given = decode_settings(settings) | ({"ImageUri": image} if image else {})
     try:
         deployment = make_deployment(prefix, region, templates)
+        chosen = choose_first_hour(given, deployment.states(), now=datetime.now(UTC))
+        for name, value in chosen.items():
+            click.echo(
+                f"{name}={value}: the tables know hours from then on (--set {name}=yyyy/MM/dd/HH for an earlier backfill)"
+            )
         states = deployment.deploy(
-            given=given,
+            given=given | chosen,
             plan=plan,
             agree=lambda question: yes or click.confirm(question),
             change_set=f"ticklake-{time.time_ns()}",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -18,12 +20,14 @@ from infra.stacks import (
     StackState,
     check_freshness,
     check_unknown,
+    choose_first_hour,
     drained_after_s,
     find_failure,
     plan_creation,
     plan_parameters,
     stack_name,
 )
+from sql.glue import read_template
 from tests.infra.templates import properties, tree_of
 
 DECLARED = {
@@ -155,3 +159,13 @@ def test_no_update_may_replace_or_remove_what_holds_data() -> None:
     assert {"AWS::S3::Bucket", "AWS::KMS::Key", "AWS::EFS::FileSystem"} == set(
         refusal["Condition"]["StringEquals"]["ResourceType"]
     )
+
+
+def test_the_tables_of_a_first_deployment_begin_the_day_before_unless_told_otherwise() -> None:
+    now = datetime(2026, 3, 1, 0, 5, tzinfo=UTC)
+    assert {"LakeFirstHour": "2026/02/28/00"} == choose_first_hour({}, ["storage"], now=now)
+    assert {} == choose_first_hour({}, ["storage", "pipeline"], now=now), "it stays as it was deployed"
+    assert {} == choose_first_hour({"LakeFirstHour": "2020/01/01/00"}, [], now=now)
+    pattern = read_template()["Parameters"]["LakeFirstHour"]["AllowedPattern"]
+    assert re.fullmatch(pattern, "2026/02/28/00")
+    assert not re.fullmatch(pattern, "2026/13/01/00")
