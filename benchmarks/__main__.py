@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import engine, ingest, lake, put, transform
+from benchmarks import audit, engine, ingest, lake, put, transform
 from benchmarks.rounds import ROUNDS, machine, table
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ BENCHMARKS: Final[dict[str, Callable[..., list[Ratio]]]] = {
     "transform": transform.measure,
     "engine": engine.measure,
     "lake": lake.measure,
+    "audit": audit.measure,
 }
 
 

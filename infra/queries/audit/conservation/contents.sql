@@ -69,7 +69,7 @@ facts AS (
   FROM (
     SELECT *, json_extract_scalar(message, '$.kind') AS kind
     FROM (
-      SELECT session, n, line, IF(TRY(json_parse(line)) IS NULL, NULL, line) AS message
+      SELECT s.session, s.n, s.line, IF(TRY(json_parse(s.line)) IS NULL, NULL, s.line) AS message
       FROM (
     SELECT
       substr(line, 19, 26) AS session, TRY_CAST(substr(line, 51, strpos(substr(line, 51, 20), ',') - 1) AS BIGINT) AS n, line
@@ -77,8 +77,8 @@ facts AS (
     WHERE lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - 3600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
       AND lake_hour <= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:to_us + :late_us) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
       AND regexp_like(line, '^\{"v":1,"session":"[0-9A-Z]{26}","n":[0-9]+,"kind":"[a-z]+","source":"[a-z_]+","receive_time":"')
-      ) AS all_sent
-      WHERE (session, n) IN (SELECT session, n FROM differing)
+      ) AS s
+      JOIN differing AS d ON d.session = s.session AND d.n = s.n
     ) AS texts
   ) AS parsed
   UNION ALL
@@ -93,7 +93,11 @@ facts AS (
     IF(kind = 'ticker', coalesce(CAST(sequence AS VARCHAR), '') || '|' || coalesce(best_bid, '') || '|' || coalesce(best_bid_size, '') || '|' || coalesce(best_ask, '') || '|' || coalesce(best_ask_size, '') || '|' || coalesce(open_24h, '') || '|' || coalesce(high_24h, '') || '|' || coalesce(low_24h, '') || '|' || coalesce(volume_24h, '') || '|' || coalesce(volume_30d, ''), ''),
     coalesce(detail, ''),
     kind || '|' || source || '|' || date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (receive_time_us - receive_time_us % 1000000) / 1000 * INTERVAL '0.001' SECOND, '%Y-%m-%dT%H:%i:%s') || '.' || lpad(CAST(receive_time_us % 1000000 AS VARCHAR), 6, '0') || 'Z'
-  FROM processed
+  FROM (
+    SELECT p.*
+    FROM processed AS p
+    JOIN differing AS d ON d.session = p.session AND d.n = p.n
+  ) AS rows_of_them
   WHERE session IS NOT NULL AND n IS NOT NULL AND kind <> 'refused'
     AND receive_time_us >= :from_us AND receive_time_us < :to_us
     AND (
@@ -102,7 +106,6 @@ facts AS (
       OR lake_kind = 'trade'
       AND lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - :reach_us) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
     )
-    AND (session, n) IN (SELECT session, n FROM differing)
 ),
 lines AS (
   SELECT
