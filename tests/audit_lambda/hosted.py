@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
-from moto.core.models import reset_model_data
+from moto.core.model_instances import reset_model_data
 from moto.server import ThreadedMotoServer
 
 from local.athena.hosting import host_athena
@@ -70,9 +70,13 @@ def host_aws(lake: Path) -> Iterator[HostedAws]:
         reset_model_data()
 
 
+def _client(session: Any, name: str, url: str) -> Any:
+    return session.client(name, endpoint_url=url)
+
+
 def _fill(lake: Path, url: str, athena_url: str) -> HostedAws:
     session = boto3.Session("a", "b", region_name="us-east-1")
-    s3, sns, sqs = (session.client(name, endpoint_url=url) for name in ("s3", "sns", "sqs"))  # type: ignore[call-overload]
+    s3, sns, sqs = (_client(session, name, url) for name in ("s3", "sns", "sqs"))
     s3.create_bucket(Bucket="lake")
     rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}
     rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": rule, "BucketKeyEnabled": True}]}

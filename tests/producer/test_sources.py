@@ -21,6 +21,7 @@ from producer.errors import FeedRefused, SettingsError
 from producer.pipeline import Producer
 from producer.settings import Settings
 from producer.settlement import PutAnswer
+from producer.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,6 +54,12 @@ class Taker:
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [line["message"] for line in self.lines if line["kind"] == kind]
+
+
+def watching(producer: Producer) -> Sources:
+    """What a producer of this file listens with."""
+    assert isinstance(producer.sources, Sources)
+    return producer.sources
 
 
 def drive(
@@ -178,14 +185,14 @@ def test_wildcards_are_what_the_exchange_lists_and_are_spread_over_connections(t
     _, producer = drive(
         tmp_path,
         server,
-        lambda p, _: len(p.sources.feeds) > 1 and all(feed.link.state == "live" for feed in p.sources.feeds),
+        lambda p, _: len(watching(p).feeds) > 1 and all(feed.link.state == "live" for feed in watching(p).feeds),
         products=("*-USD",),
         products_per_connection=3,
         products_per_message=2,
     )
 
-    assert len(producer.sources.products) > 3
-    assert all(product.endswith("-USD") for product in producer.sources.products)
+    assert len(watching(producer).products) > 3
+    assert all(product.endswith("-USD") for product in watching(producer).products)
 
 
 def test_shards_share_the_products_out(tmp_path: Path) -> None:
@@ -195,11 +202,11 @@ def test_shards_share_the_products_out(tmp_path: Path) -> None:
         _, producer = drive(
             tmp_path / shard.replace("/", "of"),
             server,
-            lambda p, _: bool(p.sources.feeds) and p.sources.feeds[0].link.state == "live",
+            lambda p, _: bool(watching(p).feeds) and watching(p).feeds[0].link.state == "live",
             products=("ALL",),
             shard=shard,
         )
-        served.append(set(producer.sources.products))
+        served.append(set(watching(producer).products))
 
     assert not served[0] & served[1]
     assert len(served[0] | served[1]) > 5
@@ -212,7 +219,7 @@ def test_without_a_websocket_products_are_polled_and_the_websocket_takes_over_ag
         server,
         lambda p, _: (
             ticks_of(p, "BTC-USD") > 50
-            and p.sources.feeds[0].link.state == "live"
+            and watching(p).feeds[0].link.state == "live"
             and not p.intake.continuity.open_holes()
         ),
         fallback_after_s=0.5,
@@ -228,7 +235,7 @@ def test_frames_come_deflated_from_another_host(tmp_path: Path) -> None:
     negotiated: list[str] = []
 
     def enough(producer: Producer, _: ExchangeServer) -> bool:
-        connection = producer.sources.feeds[0]._connection if producer.sources.feeds else None
+        connection = watching(producer).feeds[0]._connection if watching(producer).feeds else None
         if connection is not None and not negotiated:
             negotiated.extend(extension.name for extension in connection.protocol.extensions)
         return ticks_of(producer, "BTC-USD") > 30

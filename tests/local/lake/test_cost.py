@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.lake.cost import (
-    GB,
     Packing,
     Stored,
     billed_bytes,
     count_sent,
-    load_prices,
     measure_sent,
     measure_stored,
     plan_bill,
 )
 from local.lake.folder import LakeMissing
+from sql.prices import GB, load_prices
 from tests.local.lake.trades import put, ticker
 
 if TYPE_CHECKING:
