@@ -22,6 +22,7 @@ from cli.deploying import connect
 from compact_lambda.bucket import DeleteRefused, S3Bucket
 from compact_lambda.hour import Place
 from compact_lambda.run import CompactionFailed, HourDone, Rim, compact_lake
+from compact_lambda.tables import read_first_hour
 from infra.cloudformation import calling
 from infra.errors import AwsRefused, DeployError
 from sql.athena import connect_athena
@@ -65,8 +66,13 @@ def find_place(prefix: str, region: str | None) -> Place:
     session = connect(region)
     s3 = session.client("s3")
     athena = connect_athena(session, workgroup=outputs["WorkgroupName"], database=outputs["DatabaseName"])
+    with calling(f"asking from which hour on the tables of {outputs['DatabaseName']} know rows"):
+        first_hour = read_first_hour(session.client("glue"), database=outputs["DatabaseName"])
     return Place(
-        lake=S3Bucket(s3, outputs["LakeBucketName"]), work=S3Bucket(s3, outputs["WorkBucketName"]), athena=athena
+        lake=S3Bucket(s3, outputs["LakeBucketName"]),
+        work=S3Bucket(s3, outputs["WorkBucketName"]),
+        athena=athena,
+        first_hour=first_hour,
     )
 
 

@@ -4,8 +4,8 @@ Lambda's way in: `compact_lambda.handler.handler`, called every hour with any ev
 Settings: compact_lambda/settings.py. It has to have a time-out of 900 s, to run alone (reserved concurrency 1; two at once would do no harm, and pay
 twice), and to be allowed
   athena: StartQueryExecution, GetQueryExecution, GetQueryResults, StopQueryExecution, on the workgroup;
-  glue: GetDatabase, GetTable, GetTables, GetPartitions, GetPartition on the catalogue, the database and its tables; CreateTable, UpdateTable on its
-    table `uncompacted`, the view it moves;
+  glue: GetDatabase, GetTable, GetTables, GetPartitions, GetPartition on the catalogue, the database and its tables (for Athena, and of `history` for
+    its first hour); CreateTable, UpdateTable on its table `uncompacted`, the view it moves;
   the lake's bucket: s3:GetBucketLocation, ListBucket; GetObject on processed/, history/, compacted/, replay/; PutObject on history/, compacted/;
     DeleteObject on history/ (versions stay as long as the lake's rules say);
   the work bucket: s3:GetBucketLocation, ListBucket, ListBucketMultipartUploads; GetObject, PutObject, DeleteObject, AbortMultipartUpload,
@@ -36,6 +36,7 @@ from compact_lambda.hour import Place
 from compact_lambda.metrics import hour_line, metrics_line
 from compact_lambda.run import CompactionFailed, Rim, Wanted, compact_lake
 from compact_lambda.settings import read_settings
+from compact_lambda.tables import read_first_hour
 from sql.athena import connect_athena
 
 if TYPE_CHECKING:
@@ -79,7 +80,12 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:  # no
     session = boto3.Session()
     s3 = session.client("s3", config=Config(retries={"mode": "standard"}))
     athena = connect_athena(session, workgroup=settings.workgroup, database=settings.database, patience_s=PATIENCE_S)
-    place = Place(lake=S3Bucket(s3, settings.lake_bucket), work=S3Bucket(s3, settings.work_bucket), athena=athena)
+    place = Place(
+        lake=S3Bucket(s3, settings.lake_bucket),
+        work=S3Bucket(s3, settings.work_bucket),
+        athena=athena,
+        first_hour=read_first_hour(session.client("glue"), database=settings.database),
+    )
     return compact(place, lake=settings.database, remaining_ms=context.get_remaining_time_in_millis)
 
 

@@ -76,11 +76,16 @@ class AthenaLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A lake's bucket, the bucket of results, and the Athena that reads and writes both."""
+    """
+    A lake's bucket, the bucket of results, and the Athena that reads and writes both.
+
+    `first_hour`: the first one that Athena's tables know (compact_lambda/tables.py); empty where they know every hour.
+    """
 
     lake: Bucket
     work: Bucket
     athena: AthenaLike
+    first_hour: str = ""
 
 
 @dataclass(frozen=True, slots=True)

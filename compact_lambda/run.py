@@ -2,8 +2,8 @@
 One compaction of a lake in S3: what it holds, window by window its closed hours, oldest first, then the view and the sweep.
 
 Laws: an hour that fails does not keep others waiting, but the run ends in an error that names it; three in a row end the run, for it is hardly the
-hours. No hour is begun without the time that one takes. The view never leaves out an hour that is not compacted. A run over what was
-compacted already writes nothing but the view.
+hours. No hour is begun without the time that one takes. The view never leaves out an hour that is not compacted, unless it is one that the
+tables do not know: nothing would find it in history. A run over what was compacted already writes nothing but the view.
 Refuses to know: the environment, terminals, logs.
 """
 
@@ -20,7 +20,7 @@ from compact_lambda.plans import WINDOW_HOURS, find_oldest_age, may_begin, plan_
 from sql.compaction import plan_near_of, plan_uncompacted_view
 from sql.engine import EngineFailed
 from sql.history import NO_HOUR, judge_hours, plan_compaction
-from sql.hours import lake_hour
+from sql.hours import hour_start_us, lake_hour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -188,9 +188,9 @@ class _Run:
 
     def _plan(self, survey: Survey) -> CompactionPlan:
         wanted = self._wanted
-        return plan_compaction(
-            survey, now=self._now, from_us=wanted.from_us, to_us=wanted.to_us, even_open=wanted.even_open
-        )
+        first = self._place.first_hour
+        from_us = max(wanted.from_us, hour_start_us(first)) if first else wanted.from_us
+        return plan_compaction(survey, now=self._now, from_us=from_us, to_us=wanted.to_us, even_open=wanted.even_open)
 
     def _compact(self, plan: HourPlan) -> None:
         self._tried.add(plan.event_hour)
@@ -248,7 +248,8 @@ class _Run:
         out.waiting = tuple(hour.event_hour for hour in plan.hours if hour.event_hour not in taken)
         out.oldest_age = find_oldest_age(out.waiting, now=self._now)
         served = {manifest.event_hour for manifest in survey.served}
-        not_served = {hour for hours in self._hours.values() for hour in hours} - served
+        known = {hour for hours in self._hours.values() for hour in hours if hour >= self._place.first_hour}
+        not_served = known - served
         out.first_hour = plan_first_hour(not_served, unread, now=self._now)
         if self._wanted.dry_run:
             return

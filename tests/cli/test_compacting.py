@@ -13,8 +13,10 @@ from moto import mock_aws
 from cli.compact import EXIT_FROZEN, command
 from cli.compacting import compact_place, find_place, say_hour
 from compact_lambda.run import HourNotDone, Wanted
+from compact_lambda.tables import RANGE
 from infra.errors import AwsRefused
 from tests.compact_lambda.lakes import aws, failing
+from tests.compact_lambda.test_tables import glue_with_history
 from tests.local.lake.trades import files, put, ticker
 
 if TYPE_CHECKING:
@@ -107,8 +109,9 @@ def test_a_frozen_hour_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_the_stacks_say_where_the_lake_is() -> None:
     make_stack("t-storage", {"LakeBucketName": "t-lake", "WorkBucketName": "t-work"})
     make_stack("t-pipeline", {"DatabaseName": "ticks", "WorkgroupName": "t-pipeline"})
+    glue_with_history("ticks", **{RANGE: "2026/11/22/00,NOW+1HOURS"})
     place = find_place("t", None)
-    assert ("t-lake", "t-work") == (place.lake.name, place.work.name)
+    assert ("t-lake", "t-work", "2026/11/22/00") == (place.lake.name, place.work.name, place.first_hour)
 
 
 @pytest.mark.usefixtures("account")
@@ -125,6 +128,7 @@ def test_what_the_stacks_do_not_say_is_named() -> None:
 def test_what_aws_refuses_is_one_sentence() -> None:
     make_stack("t-storage", {"LakeBucketName": "no-such-lake", "WorkBucketName": "t-work"})
     make_stack("t-pipeline", {"DatabaseName": "ticks", "WorkgroupName": "t-pipeline"})
+    glue_with_history("ticks")
     result = CliRunner().invoke(command, ["--athena", "--name", "t"])
     assert 1 == result.exit_code
     assert "While compacting no-such-lake, AWS said: NoSuchBucket" in result.stderr

@@ -15,6 +15,7 @@ from compact_lambda.run import CompactionFailed
 from compact_lambda.settings import SettingsRefused
 from tests.compact_lambda.lakes import aws, failing
 from tests.compact_lambda.test_settings import TOLD
+from tests.compact_lambda.test_tables import glue_with_history
 from tests.local.lake.trades import put, ticker
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def test_the_function_finds_its_buckets_and_athena_by_the_environment(monkeypatc
         for name in ("TICKLAKE_LAKE_BUCKET", "TICKLAKE_WORK_BUCKET"):
             s3.create_bucket(Bucket=TOLD[name])
         boto3.client("athena").create_work_group(Name=TOLD["TICKLAKE_WORKGROUP"], Configuration={})
+        glue_with_history(TOLD["TICKLAKE_DATABASE"])
         answer = module.handler({}, Context())
     assert (0, 0) == (answer["compacted"], answer["waiting"])
 
