@@ -69,7 +69,9 @@ def command(
     given = decode_settings(settings) | ({"ImageUri": image} if image else {})
     try:
         deployment = make_deployment(prefix, region, templates)
-        chosen = choose_first_hour(given, deployment.states(), now=datetime.now(UTC))
+        chosen = choose_first_hour(
+            given, before := deployment.states(), oldest=deployment.oldest_hour(before), now=datetime.now(UTC)
+        )
         for name, value in chosen.items():
             click.echo(
                 f"{name}={value}: the tables know hours from then on (--set {name}=yyyy/MM/dd/HH for an earlier backfill)"

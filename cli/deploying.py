@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 import botocore.exceptions
 
+from cli.oldest import find_oldest_hour
 from infra.cloudformation import UNUSABLE, calling
 from infra.errors import AwsRefused
 from infra.package import describe
@@ -89,6 +90,11 @@ class Deployment:
         """The stacks that exist."""
         found = {stack: self.cloudformation.describe(self.name(stack)) for stack in STACKS}
         return {stack: state for stack, state in found.items() if state is not None and state.exists}
+
+    def oldest_hour(self, states: Mapping[str, StackState]) -> str | None:
+        """The oldest hour of a lake that stayed when its pipeline went; None where there is no such lake. Raises: AwsRefused."""
+        bucket = states["storage"].outputs.get("LakeBucketName") if "storage" in states else None
+        return find_oldest_hour(self.s3, bucket) if bucket and "pipeline" not in states else None
 
     # ------------------------------------------------------------------ deploy
 

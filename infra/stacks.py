@@ -161,17 +161,20 @@ def plan_parameters(
     return values
 
 
-def choose_first_hour(given: Mapping[str, str], existing: Iterable[str], *, now: datetime) -> dict[str, str]:
+def choose_first_hour(
+    given: Mapping[str, str], existing: Iterable[str], *, oldest: str | None, now: datetime
+) -> dict[str, str]:
     """
-    The pipeline's LakeFirstHour for a first deployment that does not say it: the start of the day before `now`, in UTC. Nothing otherwise: it
-    stays as it is.
+    The pipeline's LakeFirstHour where there is no pipeline and nobody says it: the start of the day before `now`, in UTC, or the `oldest` hour
+    of the lake that an earlier pipeline filled, as keys write it. Nothing otherwise: it stays as it is.
 
     Athena asks S3 for every hour that a table knows, so one that knew all since 2014 would cost a dollar for each question without a beginning
     (three kinds of 113,000 hours, a LIST request each).
     """
     if FIRST_HOUR in given or "pipeline" in existing:
         return {}
-    return {FIRST_HOUR: (now - timedelta(days=1)).strftime("%Y/%m/%d/00")}
+    day_before = (now - timedelta(days=1)).strftime("%Y/%m/%d/00")
+    return {FIRST_HOUR: min(day_before, oldest or day_before)}
 
 
 def check_unknown(given: Iterable[str], declared: Mapping[str, Mapping[str, Any]]) -> None:

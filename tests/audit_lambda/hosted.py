@@ -94,6 +94,7 @@ def _fill(lake: Path, url: str, athena_url: str) -> HostedAws:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": url,
         "AWS_ENDPOINT_URL_ATHENA": athena_url,
+        "AWS_ENDPOINT_URL_GLUE": athena_url,
         "TICKLAKE_DATABASE": "ticklake",
         "TICKLAKE_WORKGROUP": "w",
         "TICKLAKE_LAKE_BUCKET": "lake",

@@ -163,9 +163,11 @@ def test_no_update_may_replace_or_remove_what_holds_data() -> None:
 
 def test_the_tables_of_a_first_deployment_begin_the_day_before_unless_told_otherwise() -> None:
     now = datetime(2026, 3, 1, 0, 5, tzinfo=UTC)
-    assert {"LakeFirstHour": "2026/02/28/00"} == choose_first_hour({}, ["storage"], now=now)
-    assert {} == choose_first_hour({}, ["storage", "pipeline"], now=now), "it stays as it was deployed"
-    assert {} == choose_first_hour({"LakeFirstHour": "2020/01/01/00"}, [], now=now)
+    assert {"LakeFirstHour": "2026/02/28/00"} == choose_first_hour({}, ["storage"], oldest=None, now=now)
+    assert {"LakeFirstHour": "2026/02/28/00"} == choose_first_hour({}, ["storage"], oldest="2026/02/28/23", now=now)
+    assert {"LakeFirstHour": "2025/11/23/05"} == choose_first_hour({}, ["storage"], oldest="2025/11/23/05", now=now)
+    assert {} == choose_first_hour({}, ["storage", "pipeline"], oldest=None, now=now), "it stays as it was deployed"
+    assert {} == choose_first_hour({"LakeFirstHour": "2020/01/01/00"}, [], oldest=None, now=now)
     pattern = read_template()["Parameters"]["LakeFirstHour"]["AllowedPattern"]
     assert re.fullmatch(pattern, "2026/02/28/00")
     assert not re.fullmatch(pattern, "2026/13/01/00")
