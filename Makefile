@@ -20,7 +20,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format types tests bench chaos soak lock clean
+.PHONY: help run test check tests format bench chaos soak lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 18
@@ -29,11 +29,17 @@ run: $(STAMPS)/run  ## the main job, end to end on this machine (MINUTES, PRODUC
 	@$(BIN)/ticklake local --minutes $(MINUTES) --feed '$(FEED)' $(if $(PRODUCTS),--products '$(PRODUCTS)') \
 		$(if $(SPEED),--speed $(SPEED)) $(if $(LAKE),--lake '$(LAKE)')
 
+# Side by side: the checks keep one core busy while the tests wait for processes and sockets.
 test: $(STAMPS)/test  ## everything that checks the project: format, lint, types, templates, tests
+	@$(MAKE) --no-print-directory --jobs=2 check tests
+
+check: $(STAMPS)/test  ## format, lint, types, templates
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/cfn-lint $(filter-out infra/prices.yaml,$(wildcard infra/*.yaml))
+
+tests: $(STAMPS)/test  ## the tests that take seconds
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_ARGS)
 
 format: $(STAMPS)/test  ## rewrite the code in the house's format
@@ -67,6 +73,6 @@ $(VENV)/bin/python:
 
 $(STAMPS)/%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing what requirements/$*.lock pins (once; about a minute)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.lock
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/$*.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@mkdir -p $(STAMPS) && touch $@

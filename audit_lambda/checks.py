@@ -82,7 +82,7 @@ def plan_check(check: Check, values: Mapping[str, str]) -> exp.Query:
     rank = "CASE severity WHEN 'damage' THEN 0 WHEN 'hole' THEN 1 WHEN 'healed' THEN 2 WHEN 'warning' THEN 3 ELSE 4 END"
     return (
         exp.select(*FINDING_COLUMNS, "count(*) OVER () AS found_count", "sum(amount) OVER () AS found_amount")
-        .from_(inner.subquery("findings"))
-        .order_by(rank, "amount DESC", "product_id", "session", "first_id", "first_us", "what")
-        .limit(MOST_FINDINGS)
+        .from_(inner.subquery("findings", copy=False), copy=False)
+        .order_by(rank, "amount DESC", "product_id", "session", "first_id", "first_us", "what", copy=False)
+        .limit(MOST_FINDINGS, copy=False)
     )

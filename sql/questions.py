@@ -20,7 +20,7 @@ from sqlglot import exp
 from infra import QUERIES
 from sql.dialect import parse_select
 from sql.hours import EPOCH, lake_hour
-from sql.views import bound_hours, expand_views
+from sql.views import bound_hours, expand_in_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,7 +161,7 @@ def plan_query(query: Query, values: Mapping[str, str]) -> exp.Query:
     Raises: SqlRefused, ParameterUnknown, ValueRefused.
     """
     bound = decode_values(query, values)
-    planned = expand_views(_bind(parse_select(query.sql), query, bound))
+    planned = expand_in_place(_bind(parse_select(query.sql), query, bound))
     for first_us in (bound[p.placeholder] for p in query.parameters if p.bounds_hours):
         if isinstance(first_us, int) and first_us > _HOUR_MARGIN_US:
             planned = bound_hours(planned, first_hour=lake_hour(first_us - _HOUR_MARGIN_US))

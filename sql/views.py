@@ -66,17 +66,21 @@ def _read_view(path: Path) -> View:
 
 def expand_views(query: exp.Query) -> exp.Query:
     """The query with every view it names written into it, down to the tables; `query` is left as it was."""
-    expanded = query.copy()
-    for table in list(_named_tables(expanded)):
+    return expand_in_place(query.copy())
+
+
+def expand_in_place(query: exp.Query) -> exp.Query:
+    """The same without a copy, which costs more than all the rest: for a query that nobody else has."""
+    for table in list(_named_tables(query)):
         view = load_views().get(table.name)
         if view is not None:
             table.replace(_subquery(expand_views(view.select), table))
-    return expanded
+    return query
 
 
 def bound_hours(query: exp.Query, *, first_hour: str) -> exp.Query:
     """
-    The query reading no hour before `first_hour` (`yyyy/MM/dd/HH`).
+    The query reading no hour before `first_hour` (`yyyy/MM/dd/HH`); `query` is left as it was.
 
     Caller must: have its views expanded.
     """
@@ -85,12 +89,12 @@ def bound_hours(query: exp.Query, *, first_hour: str) -> exp.Query:
         if table.name in _HOUR_COLUMNS:
             whole = exp.select("*").from_(exp.to_table(table.name))
             hours = exp.GTE(this=exp.column(_HOUR_COLUMNS[table.name]), expression=exp.Literal.string(first_hour))
-            table.replace(_subquery(whole.where(hours), table))
+            table.replace(_subquery(whole.where(hours, copy=False), table))
     return bounded
 
 
 def _subquery(select: exp.Query, table: exp.Table) -> exp.Subquery:
-    subquery = select.subquery(alias=table.alias_or_name)
+    subquery = select.subquery(alias=table.alias_or_name, copy=False)
     for key in ("joins", "pivots", "laterals", "sample"):
         if table.args.get(key):
             subquery.set(key, table.args[key])

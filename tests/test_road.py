@@ -100,6 +100,7 @@ def test_a_recording_arrives_whole_with_its_holes_named(
     assert [("simulated",)] == ask(lake, "SELECT DISTINCT source FROM ticks")
 
 
+@pytest.mark.slow
 def test_the_frames_of_2021_land_too_and_recorded_twice_they_are_the_same_ticks(
     tmp_path: Path, recorded: Path, ticklake: RunTicklake
 ) -> None:

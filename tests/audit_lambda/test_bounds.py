@@ -76,9 +76,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize(
-    "names", [("sessions", "trades", "lines"), pytest.param(tuple(CHECKS), marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("names", [("trades",), pytest.param(tuple(CHECKS), marks=pytest.mark.slow)])
 def test_parts_of_a_lake_have_its_holes_once_each_and_invent_none(whole: Path, names: tuple[str, ...]) -> None:
     parts: list[Finding] = []
     for begin, end in pairwise(CUTS):

@@ -27,6 +27,7 @@ def s3() -> Iterator[Any]:
         yield client
 
 
+@pytest.mark.slow
 def test_every_object_is_listed_page_after_page(s3: Any) -> None:
     for n in range(1_003):
         s3.put_object(Bucket="lake", Key=f"raw/{n:04}", Body=b"x" * (n % 7))

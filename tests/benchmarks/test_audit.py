@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from benchmarks.audit import audit, build_lake
 from local.lake.folder import open_lake
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_the_day_is_whole_and_all_of_it_is_audited(tmp_path: Path) -> None:
     build_lake(tmp_path, ticks=3_000)
     report = audit(tmp_path)

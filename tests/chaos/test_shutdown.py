@@ -51,6 +51,7 @@ def test_while_lines_wait_for_their_pack(stage: Stage) -> None:
     stage.check(stage.read_lake())
 
 
+@pytest.mark.slow
 def test_in_a_back_off_that_ends_in_time(stage: Stage) -> None:
     stage.faults("busy")
     producer = stage.produce()
@@ -65,6 +66,7 @@ def test_in_a_back_off_that_ends_in_time(stage: Stage) -> None:
     stage.check(stage.read_lake())
 
 
+@pytest.mark.slow
 def test_in_a_back_off_that_does_not(stage: Stage) -> None:
     stage.faults("busy")
     producer = stage.produce("--drain-s", 1)
@@ -105,6 +107,7 @@ def test_a_second_signal_while_draining_ends_at_once_and_loses_nothing(stage: St
     drained_later(stage, producer)
 
 
+@pytest.mark.slow
 def test_a_signal_to_a_drain_leaves_the_rest_pending(stage: Stage) -> None:
     stage.faults("busy")
     producer = stage.produce("--drain-s", 0)

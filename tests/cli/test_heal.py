@@ -253,6 +253,7 @@ def buffering_stream(lake: Path) -> Iterator[str]:
         loop.call(server.stop(flush=True))
 
 
+@pytest.mark.slow
 def test_a_deployed_lake_is_asked_through_athena_and_what_is_on_the_way_is_not_fetched_again(tmp_path: Path) -> None:
     lake, journal = tmp_path / "lake", str(tmp_path / "journal")
     fill(lake, [9, 20], [gap(10, 19)])

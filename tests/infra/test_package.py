@@ -124,7 +124,7 @@ def test_every_function_of_the_templates_has_a_package_and_its_handler_is_in_it(
     ("name", "binary"),
     [
         ("transform", b"orjson.cpython-313-aarch64-linux-gnu.so"),
-        ("audit", b"_yaml.cpython-313-aarch64-linux-gnu.so"),
+        pytest.param("audit", b"_yaml.cpython-313-aarch64-linux-gnu.so", marks=pytest.mark.slow),
         pytest.param("compact", b"_yaml.cpython-313-aarch64-linux-gnu.so", marks=pytest.mark.slow),
     ],
 )
@@ -189,6 +189,7 @@ def test_lambdas_own_runtime_client_runs_the_transform(artefact: Path, tmp_path:
     assert (1, "ticklake") == (metrics["Rows"], metrics["Stream"])
 
 
+@pytest.mark.slow
 def test_the_audits_package_needs_nothing_but_itself_and_the_runtime(tmp_path: Path) -> None:
     """All of it is imported before the event is looked at."""
     pytest.importorskip("awslambdaric", reason="Lambda's runtime client has wheels for Linux only")

@@ -10,6 +10,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from local.lake.answers import run_query
 from local.lake.folder import Lake, open_lake
 from sql.questions import load_query, query_from_sql
@@ -51,6 +53,7 @@ def select(lake: Lake, sql: str) -> list[tuple[Any, ...]]:
     return run_query(lake, query_from_sql(sql), {}).rows
 
 
+@pytest.mark.slow
 def test_a_recorded_hour_is_answered_as_plain_python_answers_it(
     tmp_path: Path, recorded: Path, ticklake: RunTicklake
 ) -> None:
