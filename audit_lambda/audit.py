@@ -81,10 +81,10 @@ def audit_lake(
     """
     asked = _Asked(engine, on_progress)
     from_us, to_us = _decode_span(values, now)
-    scope = {**values, "to": _instant(to_us), "now": _instant(_us(now))} | ({"settle": settle} if settle else {})
-    checks, figures, slo = load_checks(), load_figures(), load_slo()
+    scope = _scope(values, to_us=to_us, now=now, settle=settle)
+    figures, slo = load_figures(), load_slo()
     own = _divide({**_settled(settle), **(thresholds or {})})
-    plans = [(check, plan_check(check, scope | own.get(check.name, {}))) for check in checks]
+    plans = _plan_checks(scope, own)
     asked.count = len(plans) + len(figures) + 1
     results = [*(_run(asked, check, plan, own.get(check.name, {})) for check, plan in plans), *extra]
     return Report(
@@ -101,9 +101,30 @@ def audit_lake(
     )
 
 
+def refuse_nonsense(
+    *, values: Mapping[str, str], now: datetime, thresholds: Mapping[str, str], settle: str | None
+) -> None:
+    """
+    Nothing, where audit_lake takes these values: to be told before anything is read.
+
+    Raises: ThresholdUnknown, ValueRefused, ParameterUnknown.
+    """
+    _, to_us = _decode_span(values, now)
+    scope = _scope(values, to_us=to_us, now=now, settle=settle)
+    _plan_checks(scope, _divide({**_settled(settle), **thresholds}))
+
+
 def list_thresholds() -> dict[str, str]:
     """Every threshold, `check.parameter`, and its default."""
     return {f"{check.name}.{name}": text for check in load_checks() for name, text in check.thresholds.items()}
+
+
+def _scope(values: Mapping[str, str], *, to_us: int, now: datetime, settle: str | None) -> dict[str, str]:
+    return {**values, "to": _instant(to_us), "now": _instant(_us(now))} | ({"settle": settle} if settle else {})
+
+
+def _plan_checks(scope: Mapping[str, str], own: Mapping[str, Mapping[str, str]]) -> list[tuple[Check, exp.Query]]:
+    return [(check, plan_check(check, {**scope, **own.get(check.name, {})})) for check in load_checks()]
 
 
 def _settled(settle: str | None) -> dict[str, str]:

@@ -354,9 +354,19 @@ def decode_inventory(stored: bytes) -> Inventory:
         raise InventoryDamaged(why="it is empty")
     try:
         records = [json.loads(line) for line in gzip.decompress(stored).splitlines()]
-        return {
-            record["key"]: Seen(size_bytes=record["size_bytes"], tag=record["tag"], sha256=record["sha256"])
-            for record in records
-        }
+        return {_text(record["key"]): _decode_seen(record) for record in records}
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise InventoryDamaged(why=str(error)) from error
+
+
+def _decode_seen(record: Mapping[str, object]) -> Seen:
+    size_bytes = record["size_bytes"]
+    if not isinstance(size_bytes, int):
+        raise TypeError(f"a length is {size_bytes!r}")
+    return Seen(size_bytes=size_bytes, tag=_text(record["tag"]), sha256=_text(record["sha256"]))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is where text should be")
+    return value

@@ -51,7 +51,8 @@ def _whole(report: Report) -> str:
 
 def _healed(report: Report) -> str:
     healed = _sum_of_figure(report, "products", "healed")
-    trades = f"{_count(healed, 'trade')} that did not come by themselves" if healed else "What did not come by itself"
+    by_itself = f"that did not come by {'itself' if healed == 1 else 'themselves'}"
+    trades = f"{_count(healed, 'trade')} {by_itself}" if healed else "What did not come by itself"
     return f"{trades} {'was' if healed in {0, 1} else 'were'} fetched afterwards. Nothing is missing now."
 
 
@@ -108,7 +109,7 @@ def _sum_of_figure(report: Report, name: str, column: str) -> int:
 def say_share(slo: Slo) -> str:
     """What share of the trade ids is here: `99.9987 %`, rounded down to what tells it from all."""
     if slo.share is None:
-        return f"Not counted: {visible(slo.why)}." if slo.why else "No trade id was to be expected;"
+        return f"Not counted: {visible(slo.why.rstrip('.'))};" if slo.why else "No trade id was to be expected;"
     return f"{_percent(Decimal(slo.share))} of {_count(slo.expected, 'trade id')} {'is' if slo.expected == 1 else 'are'} here;"
 
 

@@ -22,12 +22,13 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from audit_lambda.audit import ThresholdUnknown, audit_lake
+from audit_lambda.audit import ThresholdUnknown, audit_lake, refuse_nonsense
 from audit_lambda.candle_fetch import COINBASE, CandleClient
 from audit_lambda.candles import check_candles
 from audit_lambda.findings import SEVERITIES
 from audit_lambda.objects import (
     INVENTORY_KEY,
+    PREFIXES,
     InventoryDamaged,
     Leave,
     check_objects,
@@ -43,7 +44,7 @@ from cli.answers import print_answer, printable
 from cli.athena import describe_cost, find_athena, metered
 from cli.spans import decode_span, from_option, lake_option, to_option
 from local.lake.answers import LakeEngine
-from local.lake.folder import LakeError, LakeMissing, open_lake
+from local.lake.folder import MARKER, LakeError, LakeMissing, open_lake
 from local.lake.live import find_live
 from local.lake.store import FolderStore
 from sql.dialect import SqlRefused
@@ -158,21 +159,36 @@ def command(
         candles=candles,
         now=datetime.now(UTC),
     )
+    if candles is not None and not candles.startswith(("http://", "https://")):
+        raise click.UsageError(f"--candles wants a URL, such as {COINBASE}.")
     if asked.span.from_us >= asked.span.to_us:
-        raise click.UsageError("--from has to be before --to, and before now.")
+        raise click.UsageError("--from has to be before now.")
     try:
+        refuse_nonsense(values=asked.values, now=asked.now, thresholds=asked.thresholds, settle=settle)
         made = _audit_athena(asked, prefix, region) if athena else _audit_folder(lake, asked)
-        folder = report or (None if athena else lake / report_folder(asked.span))
-        if folder is not None:
-            _write_report(folder, made)
     except (ThresholdUnknown, QueryError, SqlRefused) as error:
         raise click.UsageError(str(error)) from error
     except (LakeError, EngineFailed, InventoryDamaged, OSError) as error:
         raise click.ClickException(printable(str(error))) from error
     _print_report(made)
+    if product is not None and not made.slo.expected:
+        click.echo(
+            printable(f"No trade of {product} is known in this time: is that how the exchange writes it?"), err=True
+        )
+    folder = report or (None if athena else lake / report_folder(asked.span))
     if folder is not None:
-        click.echo(f"\nReport: {folder / 'report.html'}")
+        _leave_report(folder, made)
     sys.exit(EXIT_CODES[made.verdict])
+
+
+def _leave_report(folder: Path, report: Report) -> None:
+    try:
+        _write_report(folder, report)
+    except OSError as error:
+        raise click.ClickException(
+            printable(f"The report could not be written: {error}. Name a folder with --report.")
+        ) from error
+    click.echo(f"\nReport: {folder / 'report.html'}")
 
 
 def _decode_thresholds(others: tuple[str, ...]) -> dict[str, str]:
@@ -187,7 +203,7 @@ def _decode_target(percent: str) -> Decimal:
         target = Decimal(percent).scaleb(-2)
     except InvalidOperation:
         target = Decimal(-1)
-    if not 0 <= target <= 1:
+    if not target.is_finite() or not 0 <= target <= 1:
         raise click.UsageError("--slo wants a percentage between 0 and 100, such as 99.99.")
     return target
 
@@ -207,7 +223,7 @@ class _Unreadable:
 
 def _audit_folder(lake: Path, asked: _Asked) -> Report:
     """The report of a lake in a folder, its objects included. Raises: LakeError, InventoryDamaged, OSError."""
-    if not lake.is_dir():
+    if not lake.is_dir() or not _is_lake(lake):
         raise LakeMissing(path=lake)
     integrity = _check_objects(lake.resolve(), asked)
     with ExitStack() as stack:
@@ -217,6 +233,11 @@ def _audit_folder(lake: Path, asked: _Asked) -> Report:
         except (LakeError, EngineFailed) as error:
             engine, settle = _Unreadable(str(error).rstrip(".")), asked.settle or _SETTLE
         return _ask(engine, str(lake), asked, settle=settle, extra=integrity)
+
+
+def _is_lake(folder: Path) -> bool:
+    """Whether it is marked as one, holds what one holds (a bucket's copy has no mark), or was audited as one: else it is a slip of the pen."""
+    return any((folder / name).exists() for name in (MARKER, INVENTORY_KEY, *PREFIXES))
 
 
 def _audit_athena(asked: _Asked, prefix: str, region: str | None) -> Report:
@@ -264,8 +285,17 @@ def _check_objects(root: Path, asked: _Asked) -> list[CheckResult]:
         may_go_on=lambda: True,
         on_progress=_show_objects,
     )
-    _put(kept, encode_inventory(inventory))
+    _keep_inventory(kept, encode_inventory(inventory))
     return results
+
+
+def _keep_inventory(path: Path, content: bytes) -> None:
+    """A lake that may only be read is audited all the same."""
+    try:
+        _put(path, content)
+    except OSError as error:
+        said = f"The inventory could not be kept ({error}): the next audit will not notice what changes or goes until then."
+        click.echo(printable(said), err=True)
 
 
 def _show_objects(read: int, of: int) -> None:
@@ -299,9 +329,8 @@ def _print_report(report: Report) -> None:
     click.echo(printable(f"{VERDICT_WORDS[report.verdict]}. {say_why(report)}"))
     slo = report.slo
     click.echo(printable(f"{say_span(report)}. {say_share(slo)} {say_objective(slo)} {say_budget(slo)}"))
-    for check in report.checks:
-        if check.state == "not_run":
-            click.echo(printable(f"Not run: {check.name}, {check.why}."))
+    for why, names in _not_run(report).items():
+        click.echo(printable(f"Not run: {', '.join(names)}: {why.rstrip('.')}."))
     console = Console()
     findings = sorted(
         (f for check in report.checks for f in check.findings), key=lambda f: (-SEVERITIES.index(f.severity), -f.amount)
@@ -314,6 +343,15 @@ def _print_report(report: Report) -> None:
     count = sum(check.found_count for check in report.checks)
     if count > _MOST_SHOWN:
         click.echo(f"{count - _MOST_SHOWN} more are in the report.")
+
+
+def _not_run(report: Report) -> dict[str, list[str]]:
+    """By the reason, which checks: one broken object may keep most of them from being asked."""
+    names: dict[str, list[str]] = {}
+    for check in report.checks:
+        if check.state == "not_run":
+            names.setdefault(check.why, []).append(check.name)
+    return names
 
 
 def _row(finding: Finding) -> tuple[str | int | None, ...]:

@@ -43,7 +43,10 @@ def decode_span(from_: str | None, to: str | None) -> tuple[int, int]:
 
     Raises: click.UsageError.
     """
-    return _decode("from", from_, "the beginning"), _decode("to", to, "the end")
+    from_us, to_us = _decode("from", from_, "the beginning"), _decode("to", to, "the end")
+    if from_us >= to_us:
+        raise click.UsageError("--from has to be before --to.")
+    return from_us, to_us
 
 
 def _decode(name: str, text: str | None, default: str) -> int:

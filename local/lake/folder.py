@@ -193,7 +193,7 @@ def open_lake(path: Path) -> Lake:
     """
     The lake at `path`, ready to be asked; what is not there yet is an empty table with the right columns.
 
-    Raises: LakeMissing if there is no such folder; LakeDamaged if the object that shows the columns cannot be read.
+    Raises: LakeMissing if there is no such folder; LakeDamaged if an object that is looked into cannot be read.
     """
     if not path.is_dir():
         raise LakeMissing(path=path)
@@ -206,7 +206,7 @@ def open_lake(path: Path) -> Lake:
     connection = duckdb.connect(":memory:", config=settings)
     try:
         _define_tables(connection, path.resolve())
-    except (duckdb.Error, RecordDamaged) as error:
+    except (duckdb.Error, RecordDamaged, OSError) as error:
         connection.close()
         if isinstance(error, RecordDamaged):
             raise LakeRecordDamaged(str(error)) from error

@@ -30,11 +30,15 @@ class FolderStore:
         self._root = root
 
     def list_objects(self, prefix: str) -> Iterator[Stored]:
-        """Every object under the prefix, in no order."""
+        """Every object under the prefix, in no order; what goes while it is listed, or is a link to nothing, is none."""
         for folder, _, names in os.walk(self._root / prefix):
             for name in names:
                 path = self._root / folder / name
-                yield Stored(key=path.relative_to(self._root).as_posix(), size_bytes=path.stat().st_size, tag="")
+                try:
+                    size_bytes = path.stat().st_size
+                except FileNotFoundError:
+                    continue
+                yield Stored(key=path.relative_to(self._root).as_posix(), size_bytes=size_bytes, tag="")
 
     def read_chunks(self, key: str) -> Iterator[bytes]:
         """

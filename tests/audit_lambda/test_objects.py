@@ -213,6 +213,8 @@ def test_an_inventory_comes_back_as_it_was_kept() -> None:
         gzip.compress(b"x\n", mtime=0),
         gzip.compress(b"{}\n", mtime=0),
         gzip.compress(b"[]\n", mtime=0),
+        gzip.compress(b'{"key": 5, "size_bytes": 1, "tag": "", "sha256": ""}\n', mtime=0),
+        gzip.compress(b'{"key": "raw/x", "size_bytes": "1", "tag": "", "sha256": ""}\n', mtime=0),
         gzip.compress(b"{}\n", mtime=0)[:-5],
     ],
 )

@@ -50,6 +50,13 @@ def test_a_healed_lake_counts_what_was_fetched() -> None:
     assert "7 trades that did not come by themselves were fetched afterwards. Nothing is missing now." == said
 
 
+def test_one_trade_came_not_by_itself() -> None:
+    one = Figure("products", "?", ("product_id", "healed"), (("BTC-USD", 1),))
+    assert say_why(report(verdict="healed", figures=(one,))).startswith(
+        "1 trade that did not come by itself was fetched"
+    )
+
+
 def test_holes_are_counted_against_what_was_expected() -> None:
     said = say_why(report(finding("hole", 5), verdict="holes", slo=SLO))
     assert "861,276 of 1,014,387 trade ids are missing, and the holes are named below." == said
@@ -84,7 +91,7 @@ def test_without_trades_there_is_no_share() -> None:
 
 
 def test_an_objective_that_was_not_counted_says_why() -> None:
-    assert "Not counted: the engine is away." == say_share(Slo("0.9999", 0, 0, None, None, why="the engine is away"))
+    assert "Not counted: the engine is away;" == say_share(Slo("0.9999", 0, 0, None, None, why="the engine is away"))
 
 
 def test_days_that_missed_the_objective_are_counted() -> None:

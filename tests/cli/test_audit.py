@@ -77,7 +77,8 @@ def test_an_object_that_cannot_be_read_is_damage_and_what_it_keeps_from_being_as
 
     assert EXIT_CODES["damaged"] == 4 == done.exit_code, done.output
     assert done.stdout.startswith("Damaged. ")
-    assert "Not run: testimony" in done.stdout
+    (unasked,) = [line for line in done.stdout.splitlines() if line.startswith("Not run: ")]
+    assert "testimony, " in unasked
     damaged = [f.check for c in only_report(tmp_path / "report").checks for f in c.findings if f.severity == "damage"]
     assert ["readable"] == damaged
     assert not (lake / "reports/coinbase/asked").exists()
@@ -96,6 +97,8 @@ def test_each_verdict_has_its_exit_code() -> None:
         (["--settle", "long"], "a duration is wanted"),
         (["--slo", "101"], "between 0 and 100"),
         (["--slo", "many"], "between 0 and 100"),
+        (["--slo", "nan"], "between 0 and 100"),
+        (["--candles", "api.exchange.coinbase.com"], "--candles wants a URL"),
         (["--from", "2026-11-23", "--to", "2026-11-22"], "--from has to be before --to"),
         (["--from", "yesterday"], "an instant"),
         (["--athena"], "say one of them"),
@@ -105,11 +108,32 @@ def test_what_cannot_be_asked_is_a_usage_error(args: list[str], said: str, tmp_p
     done = audit("--lake", tmp_path, *args)
     assert 2 == done.exit_code
     assert said in done.stderr
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_lake_that_is_not_there_is_said(tmp_path: Path) -> None:
     done = audit("--lake", tmp_path / "none")
     assert (1, True) == (done.exit_code, "There is no lake at" in done.stderr)
+
+
+def test_a_folder_that_is_no_lake_is_neither_whole_nor_written_to(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    done = audit("--lake", tmp_path)
+    assert (1, True) == (done.exit_code, "There is no lake at" in done.stderr)
+    assert ["notes.txt"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_the_verdict_is_said_where_nothing_can_be_written_and_a_product_that_nobody_knows_is_pointed_out(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "lake.json").write_text('{"format": 1, "content": "coinbase"}')
+    (tmp_path / "reports").write_text("no folder")
+    done = audit("--lake", tmp_path, "--product", "btc-usd")
+    assert 1 == done.exit_code
+    assert done.stdout.startswith("Whole. No trade was to be expected")
+    assert "The inventory could not be kept" in done.stderr
+    assert "No trade of btc-usd is known in this time" in done.stderr
+    assert "The report could not be written" in done.stderr
 
 
 @pytest.mark.slow

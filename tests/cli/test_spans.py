@@ -18,6 +18,12 @@ def test_an_instant_is_read_as_in_a_query() -> None:
     assert (1_795_399_200_000_000, 1_795_399_260_000_001) == decode_span("2026-11-23T02", "2026-11-23T02:01:00.000001Z")
 
 
+@pytest.mark.parametrize("to", ["2026-11-23T02", "2026-11-22"])
+def test_a_span_without_an_instant_in_it_is_a_usage_error(to: str) -> None:
+    with pytest.raises(click.UsageError, match="--from has to be before --to"):
+        decode_span("2026-11-23T02", to)
+
+
 @pytest.mark.parametrize("text", ["", "yesterday", "1969-12-31"])
 def test_a_wrong_one_is_a_usage_error(text: str) -> None:
     with pytest.raises(click.UsageError, match="cannot be the value of from"):

@@ -63,6 +63,13 @@ def test_a_damaged_object_is_named(tmp_path: Path) -> None:
         open_lake(tmp_path)
 
 
+def test_an_object_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "raw/coinbase/2026/11/23/02/a.gz")
+    (tmp_path / "raw/coinbase/2026/11/23/02/b.gz").symlink_to(tmp_path / "nothing")
+    with pytest.raises(LakeDamaged, match=r"b\.gz'\. Move that object aside"):
+        open_lake(tmp_path)
+
+
 def test_a_damaged_object_beside_good_ones_is_named_when_it_is_read(tmp_path: Path) -> None:
     key = "processed/coinbase/ticker/2026/11/23/02"
     good = pa.table(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def test_it_lists_keys_with_their_lengths(tmp_path: Path) -> None:
     (tmp_path / "raw" / "a").mkdir(parents=True)
     (tmp_path / "raw" / "a" / "b.gz").write_bytes(b"12345")
+    (tmp_path / "raw" / "a" / "went.gz").symlink_to(tmp_path / "nothing")
     store = FolderStore(tmp_path)
     assert [Stored(key="raw/a/b.gz", size_bytes=5, tag="")] == list(store.list_objects("raw/"))
     assert [] == list(store.list_objects("errors/"))
