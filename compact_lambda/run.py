@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Final
 from compact_lambda.bucket import Taken
 from compact_lambda.contents import Kept, read_contents
 from compact_lambda.hour import HourFailed, compact_hour
-from compact_lambda.plans import WINDOW_HOURS, find_oldest_age, may_begin, plan_first_hour, plan_sweep, plan_windows
+from compact_lambda.plans import (
+    WINDOW_HOURS,
+    find_oldest_age,
+    hour_of_processed,
+    may_begin,
+    plan_first_hour,
+    plan_sweep,
+    plan_windows,
+)
 from sql.compaction import plan_near_of, plan_uncompacted_view
 from sql.engine import EngineFailed
 from sql.history import NO_HOUR, judge_hours, plan_compaction
@@ -142,7 +150,10 @@ class _Run:
         self._kept = dict(contents.kept)
         self._there = {each.key for each in contents.history}
         known = {key: hours for kept in self._kept.values() for key, hours in kept.manifest.inputs.items()}
-        self._unknown = [key for key in contents.keys if key not in known]
+        # Of objects before the tables' first hour Athena sees no row, however often it is asked.
+        self._unknown = [
+            key for key in contents.keys if key not in known and hour_of_processed(key) >= place.first_hour
+        ]
         self._hours: dict[str, tuple[str, ...]] = {key: known.get(key, ()) for key in contents.keys}
         self._tried: set[str] = set()
         self._in_a_row = 0

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Action = Literal["make", "change", "keep", "remove"]
 
 MOVED: Final = "uncompacted"  # the view that compaction makes anew, from a later hour on each time
-FIRST_HOUR: Final = "2014/01/01/00"  # of the tables' projection; Coinbase's first trade is of December 2014
+FIRST_HOUR: Final = "2014/01/01/00"  # where the tables' projection may begin (LakeFirstHour); Coinbase's first trade is of December 2014
 MARK: Final = "-- Made by `ticklake deploy`, which also changes it back: save it under another name to keep a change."
 _HOUR: Final = re.compile(r"\d{4}/\d{2}/\d{2}/\d{2}")
 _ENVELOPE: Final = re.compile(r"/\* Presto View: ([A-Za-z0-9+/=]+) \*/")

@@ -204,13 +204,16 @@ def test_hours_that_the_tables_do_not_know_are_left_and_hold_nothing_up(tmp_path
     lake = aws(tmp_path)
     sleepy = [ticker(9, 300 - 86_400 * days, product_id=f"SLEEPY{days}-USD", n=9_000 + days) for days in (20, 30, 40)]
     put(tmp_path, "a", [ticker(1), *sleepy])
+    old = put(tmp_path, "b", [ticker(2, 300 - 86_400 * 50)], hour="2026/10/04/02")
     known = replace(lake.place, first_hour="2026/11/22/00")
     out = compact_lake(known, rim(), Wanted())
     assert (["2026/11/23/02"], []) == ([hour.event_hour for hour in out.done], out.not_done)
     assert ((), timedelta(0), "2026/11/23/23") == (out.waiting, out.oldest_age, lake.athena.first_hour)
+    assert not any(old in statement for statement in lake.athena.statements)
     # Once the tables know more, the next run takes them.
-    assert ["2026/10/14/02", "2026/10/24/02", "2026/11/03/02"] == [hour.event_hour for hour in run(lake).done]
-    assert 4 == len(lake.athena.select(TICKS))
+    later = ["2026/10/04/02", "2026/10/14/02", "2026/10/24/02", "2026/11/03/02"]
+    assert later == [hour.event_hour for hour in run(lake).done]
+    assert 5 == len(lake.athena.select(TICKS))
 
 
 def test_no_hour_is_begun_without_the_time_to_end_it_and_the_oldest_come_first(tmp_path: Path) -> None:
