@@ -25,7 +25,7 @@ from sql.engine import Answer, EngineFailed
 from sql.prices import query_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import boto3
     from sqlglot import exp
@@ -99,7 +99,8 @@ class Athena:
     """
     One workgroup and database of Athena, asked through a boto3 client of the service `athena`.
 
-    Clock: `clock` is in seconds and only measures; `sleep` waits between two looks. After `patience_s` a statement is stopped.
+    Clock: `clock` is in seconds and only measures; `sleep` waits between two looks. After `patience_s` a statement is stopped, and no
+    further page of an answer fetched.
     """
 
     name = "Athena"
@@ -129,14 +130,27 @@ class Athena:
 
         Raises: EngineFailed.
         """
+        began = self._clock()
         ended = self._execute(question.sql(ATHENA, comments=False))
         with _failing():
             pages = self._client.get_paginator("get_query_results").paginate(QueryExecutionId=ended.query_id)
-            columns, rows = _read_pages(pages)
+            columns, rows = _read_pages(self._while_patient(pages, began))
         names, types = tuple(each["Name"] for each in columns), tuple(map(column_type, columns))
         return Answer(
             columns=names, types=types, rows=list(_decode_rows(rows, names, types)), scanned_bytes=ended.scanned_bytes
         )
+
+    def _while_patient(self, pages: Iterable[Mapping[str, Any]], began: float) -> Iterator[Mapping[str, Any]]:
+        """The pages of an answer, as long as there is time to fetch another: a big one takes longer than the statement did."""
+        remaining = iter(pages)
+        while (page := next(remaining, None)) is not None:
+            yield page
+            if self._patience_s is not None and "NextToken" in page and self._clock() - began >= self._patience_s:
+                raise EngineFailed(
+                    engine=self.name,
+                    why=f"its answer took longer to fetch than the {self._patience_s:g} s it had",
+                    advice="Ask for less at once.",
+                )
 
     def run(self, statement: str) -> Statistics:
         """

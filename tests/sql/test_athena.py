@@ -249,6 +249,24 @@ def test_patience_ends() -> None:
     assert ["q1"] == client.stopped
 
 
+def test_a_long_answer_is_fetched_only_while_there_is_time_and_one_that_is_there_is_answered() -> None:
+    class Long(FakeAthena):
+        fetched = 0
+
+        def paginate(self, *, QueryExecutionId: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+            for page in super().paginate(QueryExecutionId=QueryExecutionId):
+                self.fetched += 1
+                yield page | ({"NextToken": "more"} if self.fetched < len(self.pages) else {})
+
+    rows = [cells("t"), *([cells("a")] * 3)]
+    client = Long("SUCCEEDED", columns=(TEXT,), pages=tuple([row] for row in rows))
+    with pytest.raises(EngineFailed, match=r"its answer took longer to fetch than the 4 s it had"):
+        connected(client, patience_s=4).ask(SELECT)
+    assert 1 < client.fetched < len(rows)
+    alone = Long("SUCCEEDED", columns=(TEXT,), pages=(rows,))
+    assert [("a",)] * 3 == connected(alone, patience_s=1).ask(SELECT).rows
+
+
 def test_a_statement_that_is_lost_from_sight_is_stopped() -> None:
     class Unseen(FakeAthena):
         def get_query_execution(self, *, QueryExecutionId: str) -> dict[str, Any]:  # noqa: N803
