@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import re
 import zlib
@@ -326,11 +327,14 @@ def _result(name: str, found: list[Finding], *, why: str) -> CheckResult:
 
 def encode_inventory(inventory: Mapping[str, Seen]) -> bytes:
     """An inventory as it is kept: gzipped JSON lines in the order of keys; the same inventory, the same bytes."""
-    lines = (
-        json.dumps({"key": key, "size_bytes": seen.size_bytes, "tag": seen.tag, "sha256": seen.sha256}) + "\n"
-        for key, seen in sorted(inventory.items())
-    )
-    return gzip.compress("".join(lines).encode(), mtime=0)
+    # Line by line, and read so as well: a year leaves more than half a million objects, and a function has little memory.
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as stream:
+        for key in sorted(inventory):
+            seen = inventory[key]
+            record = {"key": key, "size_bytes": seen.size_bytes, "tag": seen.tag, "sha256": seen.sha256}
+            stream.write(json.dumps(record).encode() + b"\n")
+    return packed.getvalue()
 
 
 class InventoryDamaged(Exception):  # noqa: N818  # named for what happened
@@ -353,8 +357,8 @@ def decode_inventory(stored: bytes) -> Inventory:
     if not stored:
         raise InventoryDamaged(why="it is empty")
     try:
-        records = [json.loads(line) for line in gzip.decompress(stored).splitlines()]
-        return {_text(record["key"]): _decode_seen(record) for record in records}
+        with gzip.GzipFile(fileobj=io.BytesIO(stored)) as stream:
+            return {_text(record["key"]): _decode_seen(record) for record in map(json.loads, stream)}
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise InventoryDamaged(why=str(error)) from error
 

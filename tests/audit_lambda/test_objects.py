@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -203,6 +204,19 @@ def test_an_inventory_comes_back_as_it_was_kept() -> None:
     inventory = {"raw/x": Seen(size_bytes=1, tag='a"b', sha256=""), "raw/ä\n": Seen(size_bytes=2, tag="", sha256="00")}
     assert inventory == decode_inventory(encode_inventory(inventory))
     assert encode_inventory(inventory) == encode_inventory(dict(reversed(inventory.items())))
+
+
+def test_an_inventory_is_kept_and_read_line_by_line() -> None:
+    digest = "0" * 64
+    inventory = {f"raw/coinbase/{n:040}": Seen(size_bytes=n, tag=digest[:32], sha256=digest) for n in range(5_000)}
+    text_bytes = 5_000 * 200
+    tracemalloc.start()
+    try:
+        stored = encode_inventory(inventory)
+        assert tracemalloc.get_traced_memory()[1] < text_bytes
+    finally:
+        tracemalloc.stop()
+    assert inventory == decode_inventory(stored)
 
 
 @pytest.mark.parametrize(
