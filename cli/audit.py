@@ -28,7 +28,6 @@ from audit_lambda.candles import check_candles
 from audit_lambda.findings import SEVERITIES
 from audit_lambda.objects import (
     INVENTORY_KEY,
-    PREFIXES,
     InventoryDamaged,
     Leave,
     check_objects,
@@ -44,7 +43,7 @@ from cli.answers import print_answer, printable
 from cli.athena import describe_cost, find_athena, metered
 from cli.spans import decode_span, from_option, lake_option, to_option
 from local.lake.answers import LakeEngine
-from local.lake.folder import MARKER, LakeError, LakeMissing, open_lake
+from local.lake.folder import LakeError, open_lake, require_lake
 from local.lake.live import find_live
 from local.lake.store import FolderStore
 from sql.dialect import SqlRefused
@@ -223,8 +222,7 @@ class _Unreadable:
 
 def _audit_folder(lake: Path, asked: _Asked) -> Report:
     """The report of a lake in a folder, its objects included. Raises: LakeError, InventoryDamaged, OSError."""
-    if not lake.is_dir() or not _is_lake(lake):
-        raise LakeMissing(path=lake)
+    require_lake(lake)
     integrity = _check_objects(lake.resolve(), asked)
     with ExitStack() as stack:
         try:
@@ -233,11 +231,6 @@ def _audit_folder(lake: Path, asked: _Asked) -> Report:
         except (LakeError, EngineFailed) as error:
             engine, settle = _Unreadable(str(error).rstrip(".")), asked.settle or _SETTLE
         return _ask(engine, str(lake), asked, settle=settle, extra=integrity)
-
-
-def _is_lake(folder: Path) -> bool:
-    """Whether it is marked as one, holds what one holds (a bucket's copy has no mark), or was audited as one: else it is a slip of the pen."""
-    return any((folder / name).exists() for name in (MARKER, INVENTORY_KEY, *PREFIXES))
 
 
 def _audit_athena(asked: _Asked, prefix: str, region: str | None) -> Report:
@@ -329,6 +322,10 @@ def _print_report(report: Report) -> None:
     click.echo(printable(f"{VERDICT_WORDS[report.verdict]}. {say_why(report)}"))
     slo = report.slo
     click.echo(printable(f"{say_span(report)}. {say_share(slo)} {say_objective(slo)} {say_budget(slo)}"))
+    if waits := _settles(report):
+        click.echo(
+            f"Not judged yet: what came in the last {' or '.join(waits)}, for more may be on its way (--settle)."
+        )
     for why, names in _not_run(report).items():
         click.echo(printable(f"Not run: {', '.join(names)}: {why.rstrip('.')}."))
     console = Console()
@@ -343,6 +340,13 @@ def _print_report(report: Report) -> None:
     count = sum(check.found_count for check in report.checks)
     if count > _MOST_SHOWN:
         click.echo(f"{count - _MOST_SHOWN} more are in the report.")
+
+
+def _settles(report: Report) -> list[str]:
+    """How long before now lines are not judged; none in a lake at rest, or of a time that is over."""
+    if report.to_us < report.made_us:
+        return []
+    return sorted({check.thresholds.get("settle", _SETTLED_AT_HOME) for check in report.checks} - {_SETTLED_AT_HOME})
 
 
 def _not_run(report: Report) -> dict[str, list[str]]:

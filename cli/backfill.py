@@ -63,8 +63,6 @@ def command(
     if from_ is None:
         raise click.UsageError("Say with --from where to begin, such as 2026-11-01.")
     from_us, to_us = decode_span(from_, to)
-    if to_us <= from_us:
-        raise click.UsageError("--to has to be later than --from.")
 
     def decide(engine: Engine, asker: Asker, fetched: Fetched) -> Plan:
         named: list[Hole] = []

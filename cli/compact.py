@@ -18,7 +18,7 @@ from cli.compacting import compact_in_aws, say_frozen
 from cli.spans import decode_span, from_option, lake_option, to_option
 from compact_lambda.run import Wanted
 from local.lake.compact import Step, compact_hour, hold_lake, survey_folder, sweep
-from local.lake.folder import LakeError
+from local.lake.folder import LakeError, require_lake
 from sql.history import plan_compaction
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def command(
     now = datetime.now(UTC)
     root = lake.resolve()
     try:
+        require_lake(lake)
         if dry_run:
             plan = plan_compaction(survey_folder(root), now=now, from_us=from_us, to_us=to_us, even_open=even_open)
             for hour in plan.hours:

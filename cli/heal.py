@@ -24,7 +24,7 @@ from cli.errands import (
 from cli.missing import earliest, plan_heal, read_held, read_named
 from cli.spans import decode_span, from_option, to_option
 from contract import load_reasons
-from local.lake.folder import LakeError, LakeMissing
+from local.lake.folder import LakeError, require_lake
 from producer.errand import Mission
 from producer.products import is_product
 
@@ -77,8 +77,8 @@ def command(
 
     place_values = {name: values.pop(name) for name in ("prefix", "region", "stream", "journal", "dry_run")}
     try:
-        if not athena and not lake.is_dir():
-            raise LakeMissing(path=lake)
+        if not athena:
+            require_lake(lake)
         place = find_place(lake=lake, athena=athena, values=values, **place_values)
     except LakeError as error:
         raise click.ClickException(str(error)) from error

@@ -23,7 +23,7 @@ from cli.resend import plan_redrive_packs, send_packs
 from cli.spans import decode_span, from_option, lake_option, to_option
 from cli.streams import home_stream
 from local.firehose.errors import EngineError
-from local.lake.folder import LakeError, open_lake
+from local.lake.folder import LakeError, open_lake, require_lake
 from local.lake.redrive import SentFile, plan_for_lake, read_sent
 from producer.errors import TicklakeError
 from producer.firehose import Firehose, connect_firehose
@@ -103,6 +103,7 @@ def _check_athena_alone(context: click.Context, stream: str | None) -> None:
 def _redrive_folder(lake: Path, stream: str | None, hours: Hours, *, dry_run: bool) -> tuple[RedrivePlan, int | None]:
     """What there was to do, and how many lines were sent; None for a dry run."""
     try:
+        require_lake(lake)
         with open_lake(lake) as opened:
             if dry_run:
                 return plan_for_lake(opened, read_sent(lake), hours), None

@@ -15,7 +15,7 @@ import click
 
 from cli.spans import decode_span, from_option, lake_option, to_option
 from local.lake.compact import hold_lake
-from local.lake.folder import LakeError, LakeMissing
+from local.lake.folder import LakeError, require_lake
 from local.lake.replay import finish_replays, list_raw_hours, plan_replay, replay_hour
 from sql.hours import hour_start_us
 
@@ -38,8 +38,7 @@ def command(*, lake: Path, from_: str | None, to: str | None, dry_run: bool) -> 
     root = lake.resolve()
     receipts: list[Receipt] = []
     try:
-        if not root.is_dir():
-            raise LakeMissing(path=lake)
+        require_lake(lake)
         with nullcontext() if dry_run else hold_lake(root):
             if not dry_run:
                 finish_replays(root)

@@ -69,7 +69,7 @@ class LakeMarkerDamaged(LakeError):
 
 
 class LakeMissing(LakeError):
-    """There is no such folder to ask."""
+    """There is no such folder, or it is no lake."""
 
     def __init__(self, *, path: Path) -> None:
         self.path = path
@@ -131,6 +131,18 @@ class Lake:
         self.connection.execute(
             "CREATE OR REPLACE VIEW objects AS SELECT key, size_bytes, '' AS tag, '' AS sha256 FROM listed_objects"
         )
+
+
+def require_lake(path: Path) -> None:
+    """
+    Nothing, where `path` is marked as a lake or holds what a lake holds (a bucket's copy has no mark): what writes into a lake asks this first.
+
+    Raises: LakeMissing.
+    """
+    tables = ("raw", "processed", "errors", "history", "compacted", "objects")
+    names = (MARKER, *(read_table(name).prefix for name in tables))
+    if not any((path / name).exists() for name in names):
+        raise LakeMissing(path=path)
 
 
 def claim_lake(path: Path, content: Content, *, now: datetime) -> None:

@@ -118,8 +118,9 @@ def test_a_lake_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_lake_is_neither_whole_nor_written_to(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    done = audit("--lake", tmp_path)
-    assert (1, True) == (done.exit_code, "There is no lake at" in done.stderr)
+    for command in ("audit", "compact", "redrive", "replay", "heal"):
+        done = CliRunner().invoke(main, [command, "--lake", str(tmp_path)])
+        assert (1, True) == (done.exit_code, "There is no lake at" in done.stderr)
     assert ["notes.txt"] == [path.name for path in tmp_path.iterdir()]
 
 

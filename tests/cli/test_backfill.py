@@ -87,7 +87,7 @@ def test_a_backfill_that_was_cut_short_goes_on(tmp_path: Path) -> None:
     ("args", "says"),
     [
         ([], "Say with --from"),
-        ([*FROM, "--to", "2026-11-20T12:15:00"], "--to has to be later"),
+        ([*FROM, "--to", "2026-11-20T12:15:00"], "--from has to be before --to"),
         ([*FROM, "--product", "BTC"], "it looks like BTC-USD"),
         ([*FROM, "--dry-run"], "There is no lake"),
     ],

@@ -109,7 +109,7 @@ def test_a_stream_has_a_name_of_its_own(lake: Path, stream: str) -> None:
 
 
 def test_a_lake_without_refusals_has_nothing_to_send(tmp_path: Path) -> None:
-    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake/raw/coinbase").mkdir(parents=True)
     assert redrive(tmp_path / "lake").stdout.startswith("0 refused lines = 0 sent")
 
 

@@ -18,6 +18,7 @@ from local.lake.folder import (
     claim_lake,
     open_lake,
     read_content,
+    require_lake,
     sibling_for,
 )
 from sql.glue import read_table
@@ -153,6 +154,18 @@ def test_asking_writes_nothing_into_the_lake_and_reads_nothing_beside_it(tmp_pat
         with pytest.raises(duckdb.InvalidInputException):
             lake.connection.execute("SET enable_external_access = true")
     assert before == sorted(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("holds", ["lake.json", "raw/coinbase/x", "history/coinbase/x", "reports/coinbase/inventory/x"])
+def test_a_lake_is_what_is_marked_as_one_or_holds_what_one_holds(tmp_path: Path, holds: str) -> None:
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(LakeMissing):
+        require_lake(tmp_path / "none")
+    with pytest.raises(LakeMissing):
+        require_lake(tmp_path)
+    (tmp_path / holds).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / holds).touch()
+    require_lake(tmp_path)
 
 
 def test_a_lake_that_is_a_link_is_read_through_it(tmp_path: Path) -> None:
