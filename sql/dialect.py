@@ -151,9 +151,19 @@ def _microseconds(milliseconds: exp.Expr) -> exp.Expr:
     return exp.Mul(this=exp.paren(milliseconds), expression=exp.Literal.number(1000))
 
 
+# Of a text that it cannot read, DuckDB quotes the line (megabytes of it) and every setting, and names the file among them.
+_TEXT_COMPLAINT: Final = re.compile(
+    r"CSV Error on Line: (?P<line>\d+)\n.*?\n(?P<why>[^\n]+)\n\nPossible Solution:.*?^  file = (?P<file>[^\n]+)$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
 def complaint(error: Exception) -> str:
     """What DuckDB complains of, without the SQL it quotes under it (ours, and it names every file of a lake)."""
-    return str(error).split("\n\nLINE ", maxsplit=1)[0].strip().rstrip(".")
+    said = str(error)
+    if text := _TEXT_COMPLAINT.search(said):
+        return f"{text['file']}, line {text['line']}: {text['why'].strip().rstrip('.')}"
+    return said.split("\n\nLINE ", maxsplit=1)[0].strip().rstrip(".")
 
 
 def literal(text: str) -> str:

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql.dialect import DUCKDB_MACROS, SqlRefused, literal, parse_select, to_duckdb
+from sql.dialect import DUCKDB_MACROS, SqlRefused, complaint, literal, parse_select, to_duckdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NUMERATORS = st.decimals(min_value=-(10**20) + 1, max_value=10**20 - 1, places=18)
 DIVISORS = st.decimals(min_value=-(10**20) + 1, max_value=10**20 - 1, places=8).filter(lambda d: abs(d) >= 1)
@@ -192,3 +193,14 @@ def test_selects_of_every_form_pass(sql: str) -> None:
 @given(text=st.text(st.characters(exclude_characters="\x00", codec="utf-8")))
 def test_any_text_comes_back_from_its_literal(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     assert (text,) == connection.execute(f"SELECT {literal(text)}").fetchone()
+
+
+def test_a_text_that_cannot_be_read_is_named_by_file_and_line_and_not_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b"{}\n\xff\xfe secret\n")
+    scan = f"FROM read_csv({literal(str(path))}, columns = {{'line': 'VARCHAR'}}, header = false, auto_detect = false)"
+    with duckdb.connect() as own, pytest.raises(duckdb.Error) as failed:
+        own.sql(scan).fetchall()
+    said = complaint(failed.value)
+    assert said.startswith(f"{path}, line 2: Invalid unicode")
+    assert ("secret" in said, "\n" in said) == (False, False)
