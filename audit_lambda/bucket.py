@@ -14,7 +14,7 @@ import awscrt.checksums  # noqa: F401  # with it botocore compares CRC64NVME; wi
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 from botocore.httpchecksum import StreamingChecksumBody
 
-from audit_lambda.objects import ObjectGone, ObjectUnreadable, Stored
+from audit_lambda.objects import ObjectGone, ObjectUnread, ObjectUnreadable, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ class BucketStore:
         """
         The object's bytes, in pieces.
 
-        Raises: ObjectGone, ObjectUnreadable (refused, broken off, or not the bytes of the recorded checksum).
+        Raises: ObjectGone; ObjectUnreadable (not the bytes of the recorded checksum); ObjectUnread (refused or broken off).
         """
         try:
             body = self._client.get_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")["Body"]
@@ -60,11 +60,11 @@ class BucketStore:
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _GONE:
                 raise ObjectGone from error
-            raise ObjectUnreadable(why=f"S3 says: {error}") from error
+            raise ObjectUnread(why=f"S3 says: {error}") from error
         except FlexibleChecksumError as error:
             raise ObjectUnreadable(why=f"it is not what S3 recorded the checksum of ({error})") from error
         except BotoCoreError as error:
-            raise ObjectUnreadable(why=f"reading it from S3 failed: {error}") from error
+            raise ObjectUnread(why=f"reading it from S3 failed: {error}") from error
 
     def inspect(self, key: str) -> None:
         """Nothing: Parquet's pages are read by Athena, in the checks that ask for their columns."""

@@ -54,6 +54,14 @@ class ObjectUnreadable(Exception):  # noqa: N818  # named for what happened, as 
         super().__init__(why)
 
 
+class ObjectUnread(Exception):  # noqa: N818  # named for what happened
+    """An object that could not be read now: the store refused or broke off. It says nothing of the object. `why` is a clause."""
+
+    def __init__(self, *, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
 class ObjectGone(ObjectUnreadable):
     """An object that was listed and is no longer there: whether it may be gone is another check's question."""
 
@@ -80,7 +88,8 @@ class Store(Protocol):
         """
         The object's bytes, in pieces.
 
-        Raises: ObjectUnreadable, also where the bytes are not those that the store's own checksum was made of; ObjectGone.
+        Raises: ObjectUnreadable, also where the bytes are not those that the store's own checksum was made of; ObjectGone;
+        ObjectUnread where the store does not give them now.
         """
 
     def inspect(self, key: str) -> None:
@@ -137,8 +146,9 @@ def check_objects(
     wanted = sorted(key for key in listed if _touches(key, from_us, to_us))
     digests: dict[str, str] = {}
     unreadable: list[Finding] = []
-    read_count = 0
-    for key in wanted:
+    refused = ""
+    unread = set(wanted)
+    for number, key in enumerate(wanted, 1):
         if not may_go_on():
             break
         try:
@@ -147,9 +157,11 @@ def check_objects(
             del listed[key]
         except ObjectUnreadable as error:
             unreadable.append(_finding("readable", key, f"{key} cannot be read to its end: {error.why}"))
-        read_count += 1
-        on_progress(read_count, len(wanted))
-    unread_count = len(wanted) - read_count
+        except ObjectUnread as error:
+            refused = refused or f"{key}: {error.why}"
+            continue
+        unread.discard(key)
+        on_progress(number, len(wanted))
     changed = list(_find_changed(before or {}, listed, digests))
     gone = _find_gone(before or {}, listed, now_us=now_us, leave=leave)
     vanished = [_finding("present", key, f"{key} is gone") for key in gone]
@@ -157,7 +169,7 @@ def check_objects(
         _result(
             "readable",
             unreadable,
-            why=f"{unread_count} of {len(wanted)} objects were not read: time was up" if unread_count else "",
+            why=f"{len(unread)} of {len(wanted)} objects were not read: {refused or 'time was up'}" if unread else "",
         ),
         _result("unchanged", changed, why="" if before is not None else _FIRST),
         _result("present", vanished, why="" if before is not None else _FIRST),

@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from audit_lambda.bucket import BucketStore
-from audit_lambda.objects import ObjectGone, ObjectUnreadable
+from audit_lambda.objects import ObjectGone, ObjectUnread, ObjectUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,8 +95,8 @@ def test_bytes_that_are_not_those_of_the_recorded_checksum_are_found(flipping: A
     assert 0 == store.uncompared_count
 
 
-def test_an_answer_that_breaks_off_is_found(flipping: Any) -> None:
-    with pytest.raises(ObjectUnreadable, match="reading it from S3 failed"):
+def test_an_answer_that_breaks_off_says_nothing_of_the_object(flipping: Any) -> None:
+    with pytest.raises(ObjectUnread, match="reading it from S3 failed"):
         list(BucketStore(flipping, bucket="lake").read_chunks("broken"))
 
 
@@ -104,3 +104,8 @@ def test_an_object_without_a_recorded_checksum_is_counted(flipping: Any) -> None
     store = BucketStore(flipping, bucket="lake")
     assert b"whole" == b"".join(store.read_chunks("bare"))
     assert 1 == store.uncompared_count
+
+
+def test_what_s3_refuses_says_nothing_of_the_object(s3: Any) -> None:
+    with pytest.raises(ObjectUnread, match=r"S3 says: .*NoSuchBucket"):
+        list(BucketStore(s3, bucket="another").read_chunks("raw/a"))

@@ -15,6 +15,7 @@ from audit_lambda.objects import (
     QUESTIONS,
     InventoryDamaged,
     Leave,
+    ObjectUnread,
     Seen,
     check_objects,
     decode_inventory,
@@ -24,7 +25,7 @@ from local.lake.store import FolderStore
 from sql.hours import HOUR_US, hour_start_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from audit_lambda.objects import Inventory
@@ -65,10 +66,11 @@ def audit(
     *,
     leave: Leave | None = None,
     may_go_on: Callable[[], bool] = lambda: True,
+    store: FolderStore | None = None,
 ) -> tuple[dict[str, CheckResult], Inventory]:
     told: list[tuple[int, int]] = []
     results, inventory = check_objects(
-        FolderStore(root),
+        store or FolderStore(root),
         before=before,
         from_us=FROM_US,
         to_us=FROM_US + HOUR_US,
@@ -235,3 +237,17 @@ def test_an_inventory_is_kept_and_read_line_by_line() -> None:
 def test_an_inventory_that_cannot_be_read_is_a_sentence(stored: bytes) -> None:
     with pytest.raises(InventoryDamaged, match=r"inventory/objects\.jsonl\.gz cannot be read .* Restore it"):
         decode_inventory(stored)
+
+
+def test_an_object_that_the_store_does_not_give_now_is_not_damage(root: Path) -> None:
+    class Busy(FolderStore):
+        def read_chunks(self, key: str) -> Iterator[bytes]:
+            if key == ROWS:
+                raise ObjectUnread(why="S3 says: slow down")
+            return super().read_chunks(key)
+
+    results, inventory = audit(root, store=Busy(root))
+    assert NOTHING == found(results)
+    assert "not_run" == results["readable"].state
+    assert f"1 of 5 objects were not read: {ROWS}: S3 says: slow down" == results["readable"].why
+    assert not inventory[ROWS].sha256
