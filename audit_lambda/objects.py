@@ -151,6 +151,7 @@ def check_objects(
     for number, key in enumerate(wanted, 1):
         if not may_go_on():
             break
+        unread.discard(key)
         try:
             digests[key] = read_to_its_end(key, store)
         except ObjectGone:
@@ -159,8 +160,7 @@ def check_objects(
             unreadable.append(_finding("readable", key, f"{key} cannot be read to its end: {error.why}"))
         except ObjectUnread as error:
             refused = refused or f"{key}: {error.why}"
-            continue
-        unread.discard(key)
+            unread.add(key)
         on_progress(number, len(wanted))
     changed = list(_find_changed(before or {}, listed, digests))
     gone = _find_gone(before or {}, listed, now_us=now_us, leave=leave)
