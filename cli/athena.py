@@ -17,7 +17,7 @@ from cli.answers import printable
 from cli.deploying import connect
 from infra.cloudformation import CloudFormation
 from infra.errors import AwsRefused, DeployError
-from infra.stacks import stack_name
+from infra.stacks import FIRST_HOUR, stack_name
 from sql.athena import QueryEnded, connect_athena, ignore
 from sql.prices import load_prices, query_cost
 
@@ -45,6 +45,18 @@ def find_athena(prefix: str, region: str | None, meter: Meter) -> Athena:
     except DeployError as failed:
         raise click.ClickException(str(failed)) from failed
     return connect_deployed(session, stack.outputs, on_progress=meter.show)
+
+
+def find_first_hour(prefix: str, region: str | None) -> str:
+    """
+    The first hour that a deployed pipeline's tables know (`yyyy/MM/dd/HH`); empty where its stack does not say.
+
+    Raises: click.ClickException where there is none.
+    """
+    try:
+        return _find_stack(connect(region), stack_name(prefix, "pipeline")).parameters.get(FIRST_HOUR, "")
+    except DeployError as failed:
+        raise click.ClickException(str(failed)) from failed
 
 
 def connect_deployed(
