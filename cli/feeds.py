@@ -16,8 +16,11 @@ from typing import Final, Literal
 
 import click
 
-from local.lake.folder import claim_lake, sibling_for
+from local.exchange.market import LastTrade
+from local.lake.answers import run_query
+from local.lake.folder import claim_lake, open_lake, sibling_for
 from producer.feed import why_unreachable
+from sql.questions import query_from_sql
 
 _PROBE_S: Final = 5.0
 
@@ -57,6 +60,22 @@ def claim_folder(lake: Path, plan: FeedPlan) -> Path:
     wanted.mkdir(parents=True, exist_ok=True)
     claim_lake(wanted, plan.content, now=datetime.now(UTC))
     return wanted
+
+
+def read_last_trades(lake: Path) -> dict[str, LastTrade]:
+    """
+    The last trade of each product that the lake holds: a simulated market goes on from there, since an exchange that began its trade ids anew
+    would contradict what it said before.
+
+    Raises: LakeError.
+    """
+    last = (
+        "SELECT product_id, max(trade_id), coalesce(max(sequence), 0), max(event_time_us) FROM processed"
+        " WHERE kind IN ('ticker', 'trade') AND trade_id IS NOT NULL GROUP BY product_id"
+    )
+    with open_lake(lake) as opened:
+        rows = run_query(opened, query_from_sql(last), {}).rows
+    return {product_id: LastTrade(*numbers) for product_id, *numbers in rows}
 
 
 def decode_speed(text: str) -> float | None:

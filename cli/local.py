@@ -25,7 +25,7 @@ from rich.logging import RichHandler
 
 from cli.answers import print_answer
 from cli.driving import EXIT_FAULT, drive, exit_code
-from cli.feeds import FeedPlan, claim_folder, decode_speed, plan_feed
+from cli.feeds import FeedPlan, claim_folder, decode_speed, plan_feed, read_last_trades
 from cli.keys import read_api_key
 from cli.options import make_settings, settings_options
 from cli.receipts import describe_engine, describe_producer
@@ -172,7 +172,13 @@ class _Run:
         if self.plan.feed == "simulated":
             products = make_settings({**self.values, "products": self._products()}).products
             return ExchangeServer(
-                None, products=products, speed=self.speed, seed=self.seed, oddities=True, deflate=False
+                None,
+                products=products,
+                speed=self.speed,
+                seed=self.seed,
+                oddities=True,
+                deflate=False,
+                after=read_last_trades(self.lake),
             )
         return None
 

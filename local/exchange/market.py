@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -23,7 +23,7 @@ from local.exchange.text import SECOND_US, encode_decimal, encode_time, trim_dec
 from local.exchange.tick import Side, Tick, Trade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 DAY_US: Final = 86_400 * SECOND_US
 SATOSHI: Final = 10**8  # sizes and volumes are counted in 1e-8
@@ -53,10 +53,21 @@ class _Book:
     ask_units: int = 0
 
 
-class ProductMarket:
-    """One product's endless stream of ticks."""
+@dataclass(frozen=True, slots=True)
+class LastTrade:
+    """A product's last trade in another run: a market that goes on from it has the next trade id, a later sequence and a later time."""
 
-    def __init__(self, product: Product, *, seed: int, start_us: int, busy: float = 1.0) -> None:
+    trade_id: int
+    sequence: int
+    event_us: int
+
+
+class ProductMarket:
+    """One product's endless stream of ticks, from the product's own numbers on or from those of its last trade."""
+
+    def __init__(
+        self, product: Product, *, seed: int, start_us: int, busy: float = 1.0, after: LastTrade | None = None
+    ) -> None:
         self._product = product
         self._seed = seed
         self._random = Random(f"market:{seed}:{product.product_id}")  # noqa: S311  # no secret
@@ -68,6 +79,9 @@ class ProductMarket:
         self._base_ticks = product.base_price * 10**product.price_places
         self._trade_id = product.first_trade_id + self._random.randrange(900_000)
         self._sequence = product.first_sequence + self._random.randrange(90_000_000)
+        if after is not None:
+            self._trade_id, self._sequence = after.trade_id, max(after.sequence, self._sequence)
+            self._now_us = max(self._now_us, min(after.event_us, start_us - 1))
         self._book = _Book(1, 2)
         self._requote()
         last = self._book.bid
@@ -194,7 +208,7 @@ class Market:
     """
     A generated market of several products: a `Source` that never ends.
 
-    Units: `busy` multiplies every product's trades per second.
+    Units: `busy` multiplies every product's trades per second. Shapes: `after` has the last trade of products that were traded before.
     Raises: ExchangeSettingsWrong for a product the catalogue does not have.
     """
 
@@ -202,6 +216,7 @@ class Market:
     start_us: int
     product_ids: tuple[str, ...] = tuple(CATALOGUE)
     busy: float = 1.0
+    after: Mapping[str, LastTrade] = field(default_factory=dict)
     endless: Literal[True] = True
 
     def __post_init__(self) -> None:
@@ -213,7 +228,13 @@ class Market:
     def ticks(self) -> Iterator[Tick]:
         """Every product's ticks, merged by the instant they are due."""
         streams: Iterable[Iterator[Tick]] = (
-            ProductMarket(CATALOGUE[product_id], seed=self.seed, start_us=self.start_us, busy=self.busy).ticks()
+            ProductMarket(
+                CATALOGUE[product_id],
+                seed=self.seed,
+                start_us=self.start_us,
+                busy=self.busy,
+                after=self.after.get(product_id),
+            ).ticks()
             for product_id in self.product_ids
         )
         return heapq.merge(*streams, key=lambda tick: tick.due_us)

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
@@ -27,16 +28,17 @@ from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 from local.exchange.actions import Accepted, Action, Close, Freeze, Refused, Send, Thaw
+from local.exchange.catalogue import CATALOGUE
 from local.exchange.core import POLICY_VIOLATION, Exchange
 from local.exchange.errors import ExchangeError, ExchangeSettingsWrong
 from local.exchange.frames import encode_error
-from local.exchange.market import Market
+from local.exchange.market import LastTrade, Market
 from local.exchange.settings import Settings
 from local.exchange.text import SECOND_US
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -87,7 +89,7 @@ class ExchangeServer:
     takes any free one. `tls` serves wss and https. `deflate` grants permessage-deflate
     to clients that ask for it (as Coinbase does); False spares both sides the work. Signed messages are held against `known_key`.
     Units: `speed` times a recording's own pace, None as fast as it is taken; a generated market becomes `speed` times as
-    busy and keeps real time.
+    busy and keeps real time. It goes on from the trades `after`, by product, so that another run may follow one.
     Caller must: run start, stop and everything asynchronous in one event loop. `truth()`, `finished`, `failure` and the
     URLs may be read from any thread.
     """
@@ -110,6 +112,7 @@ class ExchangeServer:
         limits: bool = True,
         faults: Sequence[Fault] = (),
         known_key: KnownKey | None = None,
+        after: Mapping[str, LastTrade] = MappingProxyType({}),
         clock: Callable[[], int] | None = None,
     ) -> None:
         if feed is None and speed is None:
@@ -119,7 +122,7 @@ class ExchangeServer:
         self.rest_url = ""
         self.finished = threading.Event()  # the recording was sent to its end and every client said goodbye
         self.failure: ExchangeError | None = None  # why it finished early
-        self._feed, self._products = feed, products
+        self._feed, self._products, self._after = feed, products, after
         self._settings = Settings(
             seed=seed,
             speed=speed,
@@ -200,11 +203,9 @@ class ExchangeServer:
         if self._feed is not None:
             return Exchange(self._feed, self._settings, now_us=now_us)
         speed = self._settings.speed or 1.0
-        market = (
-            Market(seed=self._settings.seed, start_us=now_us, busy=speed)
-            if self._products is None
-            else Market(seed=self._settings.seed, start_us=now_us, busy=speed, product_ids=tuple(self._products))
-        )
+        products = tuple(CATALOGUE if self._products is None else self._products)
+        seed, after = self._settings.seed, self._after
+        market = Market(seed=seed, start_us=now_us, busy=speed, product_ids=products, after=after)
         return Exchange(market, self._settings, now_us=now_us)
 
     async def _start_rest(self, secure: str) -> None:

@@ -326,7 +326,7 @@ def test_a_key_signs_the_subscription_and_is_written_nowhere(tmp_path: Path, cap
 
 def test_a_wrong_key_is_refused_said_and_never_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     server = ExchangeServer(products=["BTC-USD", "ETH-USD"], speed=20.0, deflate=False, known_key=KNOWN)
-    enough = lambda _, s: s.truth().refused_call_count > 1  # noqa: E731 - read in the next line
+    enough = lambda p, _: p.ledger.reconnects["refused"] > 1  # noqa: E731 - read in the next line
     wrong = base64.b64encode(b"another one").decode()
     taker, producer = drive(tmp_path, server, enough, api_key=api_key(secret=wrong))
 

@@ -8,7 +8,7 @@ import pytest
 from contract import load_schema
 from local.exchange.catalogue import CATALOGUE
 from local.exchange.errors import ExchangeSettingsWrong
-from local.exchange.market import Market, is_storm
+from local.exchange.market import LastTrade, Market, is_storm
 from local.exchange.tick import Tick
 
 START_US = 1_763_996_400_000_000
@@ -132,3 +132,13 @@ def test_there_are_storms_and_calm() -> None:
 def test_a_product_the_catalogue_lacks_is_refused_by_name() -> None:
     with pytest.raises(ExchangeSettingsWrong, match="does not trade NOPE-USD"):
         Market(seed=1, start_us=START_US, product_ids=("BTC-USD", "NOPE-USD"))
+
+
+def test_a_market_goes_on_from_the_last_trade_of_another_run() -> None:
+    first = list(islice(Market(seed=1, start_us=START_US, product_ids=("BTC-USD",)).ticks(), 500))
+    last = LastTrade(first[-1].trade_id, first[-1].sequence, first[-1].due_us)
+    market = Market(seed=1, start_us=last.event_us + 5_000_000, product_ids=("BTC-USD",), after={"BTC-USD": last})
+    later = list(islice(market.ticks(), 500))
+    assert list(range(last.trade_id + 1, last.trade_id + 501)) == [tick.trade_id for tick in later]
+    assert all(tick.sequence > last.sequence for tick in later)
+    assert later[0].due_us >= last.event_us
