@@ -180,6 +180,7 @@ def test_what_is_delivered_twice_or_healed_is_consistent_too(tmp_path: Path) -> 
     assert {} == find_all(tmp_path)
 
 
+@pytest.mark.slow
 def test_only_the_product_and_the_span_asked_for_are_judged(tmp_path: Path) -> None:
     rows = copy_of_clean()
     break_everything(rows["BTC-USD"])

@@ -110,6 +110,7 @@ def run(*arguments: object) -> str:
     return result.output
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 def test_plan_deploy_again_status_destroy(aws: str, templates: Path) -> None:
     try:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from infra import PIPELINE_TEMPLATE
 from local.exchange.faults import Jump, SlowRest
 from local.exchange.keys import KnownKey
@@ -159,6 +161,7 @@ def journaled(journal: Path, text: bytes) -> int:
     return sum(path.read_bytes().count(text) for path in journal.rglob("*.seg"))
 
 
+@pytest.mark.slow
 def test_sigterm_in_the_middle_of_a_heal_stops_in_order_and_the_next_run_heals_the_rest(tmp_path: Path) -> None:
     journal, lake = tmp_path / "journal", tmp_path / "lake"
     faults = (Jump(at=20, by=8_000, product="BTC-USD"), SlowRest(delay_s=0.2))

@@ -127,6 +127,7 @@ def test_frames_already_received_are_taken_in_on_stop(tmp_path: Path, recorded: 
     assert 34_653 == sum(view.missing for view in producer.ledger.products.values())
 
 
+@pytest.mark.slow
 def test_the_holes_of_a_recording_are_healed_where_rest_has_the_trades_and_named_where_not(
     tmp_path: Path, recorded: Path
 ) -> None:

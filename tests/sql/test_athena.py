@@ -368,7 +368,16 @@ def in_milliseconds(cell: Any) -> Any:
 OF_THE_INVENTORY = {"cost_of_day", "object_sizes"}
 
 
-@pytest.mark.parametrize("name", sorted({*list_queries()} - OF_THE_INVENTORY))
+QUICK = {"vwap", "holes", "refusals", "latency"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in sorted({*list_queries()} - OF_THE_INVENTORY)
+    ],
+)
 def test_a_question_has_the_answer_that_it_has_at_home(hosted: HostedAthena, lake: Path, name: str) -> None:
     planned = plan_query(load_query(name), {})
     there = real(hosted).ask(planned)
