@@ -31,8 +31,6 @@ from producer.journal import look_at_legacy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import pytest
-
     from local.exchange.faults import Fault
 
 ROOT = Path(__file__).parents[2]
