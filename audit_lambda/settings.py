@@ -7,30 +7,21 @@ Refuses to know: who sets them (infra/upkeep.yaml).
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from infra.environment import BUCKET, DATABASE, WORKGROUP, read_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PREFIX: Final = "TICKLAKE_"
-_FORMS: Final[Mapping[str, str]] = {
-    "database": r"[a-z0-9_]{1,255}",
-    "workgroup": r"[a-zA-Z0-9._-]{1,128}",
-    "lake_bucket": r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+_FORMS: Final = {
+    "database": DATABASE,
+    "workgroup": WORKGROUP,
+    "lake_bucket": BUCKET,
     "topic_arn": r"arn:[a-z-]+:sns:[a-z0-9-]*:[0-9]{12}:[a-zA-Z0-9_.-]{1,256}",
     "candles_url": r"|https?://[a-zA-Z0-9.-]{1,253}(:[0-9]{1,5})?",
 }
-
-
-class SettingsRefused(Exception):  # noqa: N818  # named for what happened, as in the design
-    """An environment that the function cannot work in."""
-
-    def __init__(self, *, name: str, text: str | None) -> None:
-        self.name = name
-        problem = "is not set" if text is None else f"cannot be {text!r}"
-        super().__init__(f"{name} {problem}: `ticklake deploy` sets it from infra/upkeep.yaml.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +41,4 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
     Raises: SettingsRefused.
     """
-    found = {}
-    for field in fields(Settings):
-        name = environment_name(field.name)
-        text = environment.get(name)
-        if text is None or not re.fullmatch(_FORMS[field.name], text):
-            raise SettingsRefused(name=name, text=text)
-        found[field.name] = text
-    return Settings(**found)
-
-
-def environment_name(field: str) -> str:
-    """The variable of a setting: TICKLAKE_DATABASE for `database`."""
-    return _PREFIX + field.upper()
+    return Settings(**read_environment(_FORMS, environment))

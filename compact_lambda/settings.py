@@ -12,29 +12,15 @@ Refuses to know: who sets them.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from infra.environment import BUCKET, DATABASE, WORKGROUP, read_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-_FORMS: Final[Mapping[str, str]] = {
-    "lake_bucket": _BUCKET,
-    "work_bucket": _BUCKET,
-    "database": r"[a-z0-9_]{1,255}",
-    "workgroup": r"[a-zA-Z0-9._-]{1,128}",
-}
-
-
-class SettingsRefused(Exception):  # noqa: N818  # named for what happened, as in the design
-    """An environment that the function cannot work in."""
-
-    def __init__(self, *, name: str, text: str | None) -> None:
-        self.name = name
-        problem = "is not set" if text is None else f"cannot be {text!r}"
-        super().__init__(f"{name} {problem}: `ticklake deploy` sets it. Nothing was compacted.")
+_FORMS: Final = {"lake_bucket": BUCKET, "work_bucket": BUCKET, "database": DATABASE, "workgroup": WORKGROUP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +39,4 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
     Raises: SettingsRefused.
     """
-    found = {}
-    for field in fields(Settings):
-        name = "TICKLAKE_" + field.name.upper()
-        text = environment.get(name)
-        if text is None or not re.fullmatch(_FORMS[field.name], text):
-            raise SettingsRefused(name=name, text=text)
-        found[field.name] = text
-    return Settings(**found)
+    return Settings(**read_environment(_FORMS, environment))

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from audit_lambda.handler import CANDLES_UNTIL_S, MARGIN_S, NothingAnswered, check_answered, handler
 from audit_lambda.objects import INVENTORY_KEY
 from audit_lambda.report import decode_report
-from audit_lambda.settings import SettingsRefused
 from audit_lambda.spans import EventRefused
+from infra.environment import SettingsRefused
 from tests.audit_lambda.hosted import EVENT, KEY, REPORT, HostedAws, host_aws, write_lake
 from tests.audit_lambda.samples import NOT_RUN
 

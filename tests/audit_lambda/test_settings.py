@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from audit_lambda.settings import Settings, SettingsRefused, read_settings
+from audit_lambda.settings import Settings, read_settings
+from infra.environment import SettingsRefused
 
 GOOD = {
     "TICKLAKE_DATABASE": "ticklake",

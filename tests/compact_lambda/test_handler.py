@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from compact_lambda import handler as module
 from compact_lambda.run import CompactionFailed
-from compact_lambda.settings import SettingsRefused
+from infra.environment import SettingsRefused
 from tests.compact_lambda.lakes import aws, failing
 from tests.compact_lambda.test_settings import TOLD
 from tests.compact_lambda.test_tables import glue_with_history

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from compact_lambda.settings import Settings, SettingsRefused, read_settings
+from compact_lambda.settings import Settings, read_settings
+from infra.environment import SettingsRefused
 
 TOLD = {
     "TICKLAKE_LAKE_BUCKET": "ticklake-lake-1",
