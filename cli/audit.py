@@ -41,7 +41,7 @@ from audit_lambda.verdict import TARGET
 from audit_lambda.words import VERDICT_WORDS, say_budget, say_instant, say_objective, say_share, say_span, say_why
 from cli.answers import print_answer, printable
 from cli.athena import describe_cost, find_athena, metered
-from cli.spans import decode_span, from_option, lake_option, to_option
+from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
 from local.lake.answers import LakeEngine
 from local.lake.folder import LakeError, open_lake, require_lake
 from local.lake.live import find_live
@@ -120,10 +120,8 @@ class _Asked:
     help="Write report.json and report.html here; at home by default under the lake's reports/.",
 )
 @click.option("--athena", is_flag=True, help="Audit the deployed lake through Athena, instead of a folder.")
-@click.option(
-    "--name", "prefix", default="ticklake", show_default=True, help="With --athena: what the stacks' names begin with."
-)
-@click.option("--region", help="With --athena: the region; by default AWS's own settings say.")
+@name_option
+@region_option
 @click.pass_context
 def command(
     context: click.Context,

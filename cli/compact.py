@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from cli.compacting import compact_in_aws, say_frozen
-from cli.spans import decode_span, from_option, lake_option, to_option
+from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
 from compact_lambda.run import Wanted
 from local.lake.compact import Step, compact_hour, hold_lake, survey_folder, sweep
 from local.lake.folder import LakeError, require_lake
@@ -39,10 +39,8 @@ EXIT_FROZEN: Final = 3
 @click.option(
     "--athena", is_flag=True, help="Compact the deployed lake instead of a folder, as the function does every hour."
 )
-@click.option(
-    "--name", "prefix", default="ticklake", show_default=True, help="With --athena: what the stacks' names begin with."
-)
-@click.option("--region", help="With --athena: the region; by default AWS's own settings say.")
+@name_option
+@region_option
 @click.pass_context
 def command(
     context: click.Context,

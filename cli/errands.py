@@ -28,6 +28,7 @@ from cli.athena import find_athena, metered
 from cli.driving import EXIT_DELIVERED, EXIT_FAULT, drive, exit_code
 from cli.options import make_settings, settings_options
 from cli.receipts import describe_engine, describe_producer
+from cli.spans import name_option, region_option
 from cli.streams import HomeStream, home_stream
 from local.firehose.errors import EngineError
 from local.lake.answers import LakeEngine
@@ -82,8 +83,8 @@ def errand_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 help="The lake on this machine.",
             ),
             click.option("--athena", is_flag=True, help="The lake of a deployed stack, asked through Athena."),
-            click.option("--name", "prefix", default="ticklake", show_default=True, help="With --athena: what the stacks' names begin with."),
-            click.option("--region", help="With --athena: the region; by default AWS's own settings say."),
+            name_option,
+            region_option,
             click.option("--stream", metavar="NAME", help="Send to this delivery stream (AWS's own variables say where). Without it, into the lake itself."),
             click.option("--journal", type=click.Path(path_type=Path, file_okay=False), help="Folder of the journal; by default `errands` in the lake (with --athena: here)."),
             click.option("--max-trades", type=click.IntRange(min=1), default=MAX_TRADES, show_default=True, help="Fetch no more than this in one run; a hole with more is named and left."),

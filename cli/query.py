@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from cli.answers import FORMATS, printable, write_answer
 from cli.athena import describe_cost, find_athena, metered
+from cli.spans import name_option, region_option
 from local.lake.answers import run_query
 from local.lake.folder import LakeError, open_lake
 from sql.dialect import SqlRefused
@@ -62,10 +63,8 @@ if TYPE_CHECKING:
 @click.option(
     "--athena", is_flag=True, help="Ask Athena, where a stack is deployed, instead of a lake on this machine."
 )
-@click.option(
-    "--name", "prefix", default="ticklake", show_default=True, help="With --athena: what the stacks' names begin with."
-)
-@click.option("--region", help="With --athena: the region; by default AWS's own settings say.")
+@name_option
+@region_option
 @click.option("--list", "list_", is_flag=True, help="List the questions and what each may be told.")
 def command(
     *,

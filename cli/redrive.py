@@ -20,7 +20,7 @@ from click.core import ParameterSource
 
 from cli.redriving import redrive_in_aws
 from cli.resend import plan_redrive_packs, send_packs
-from cli.spans import decode_span, from_option, lake_option, to_option
+from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
 from cli.streams import home_stream
 from local.firehose.errors import EngineError
 from local.lake.folder import LakeError, open_lake, require_lake
@@ -55,10 +55,8 @@ EXIT_NOT_ALL_SENT: Final = 3
 @click.option(
     "--athena", is_flag=True, help="The lake of a deployed stack instead of a folder, through its own stream."
 )
-@click.option(
-    "--name", "prefix", default="ticklake", show_default=True, help="With --athena: what the stacks' names begin with."
-)
-@click.option("--region", help="With --athena: the region; by default AWS's own settings say.")
+@name_option
+@region_option
 @click.pass_context
 def command(
     context: click.Context,

@@ -1,5 +1,5 @@
 """
-Options that commands over a lake share: which lake, from when, until when.
+Options that commands over a lake share: which lake, in a folder or deployed, from when, until when.
 
 Laws: an instant is written and read as in `ticklake query`; a wrong one is a usage error (exit code 2).
 Refuses to know: what is done with them.
@@ -35,6 +35,10 @@ from_option = click.option(
     "--from", "from_", metavar="INSTANT", help="From this instant on, such as 2026-11-23T02 (UTC)."
 )
 to_option = click.option("--to", metavar="INSTANT", help="Before this instant.")
+name_option = click.option(
+    "--name", "prefix", default="ticklake", show_default=True, help="With --athena: what the stacks' names begin with."
+)
+region_option = click.option("--region", help="With --athena: the region; by default AWS's own settings say.")
 
 
 def decode_span(from_: str | None, to: str | None) -> tuple[int, int]:
