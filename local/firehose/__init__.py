@@ -7,7 +7,7 @@ Files in road order; each imports only from those before it (tests/local/firehos
                                delivery_stage engine
     the rim                    limits quota store faults hive_types timestamp_formats conversion compression lambda_process invoker
                                zip_invoker lambda_log runner
-    the API                    hosting service describe control shapes server
+    the API                    hosting shapes service describe control server
 
 Laws: `now` is an argument everywhere above the rim. Every accepted line is delivered, dropped on the transform's word, set aside in an
 error object, lost after 24 hours of failing storage, or still buffered; the snapshot adds up.

@@ -14,6 +14,16 @@ from local.firehose.config import MIB, StreamConfig
 
 Tree = Mapping[str, Any]
 DESTINATION_ID: Final = "destinationId-000000000001"
+_PLAIN_MEMBERS: Final = (
+    "RoleARN",
+    "BucketARN",
+    "Prefix",
+    "ErrorOutputPrefix",
+    "BufferingHints",
+    "CompressionFormat",
+    "EncryptionConfiguration",
+    "CloudWatchLoggingOptions",
+)
 _CONFIGURATION, _DESCRIPTION = "S3BackupConfiguration", "S3BackupDescription"
 
 
@@ -27,12 +37,21 @@ def describe_stream(config: StreamConfig, *, created_ms: int, updated_ms: int | 
         "DeliveryStreamEncryptionConfiguration": _encryption(config),
         "VersionId": str(config.version),
         "CreateTimestamp": created_ms / 1000,
-        "Destinations": [{"DestinationId": DESTINATION_ID, "ExtendedS3DestinationDescription": _destination(config)}],
+        "Destinations": [_described_twice(_destination(config))],
         "HasMoreDestinations": False,
     }
     if updated_ms is not None:
         tree["LastUpdateTimestamp"] = updated_ms / 1000
     return tree
+
+
+def _described_twice(extended: Tree) -> Tree:
+    """The destination, and what of it the older description knows: AWS gives both, and older clients read the first."""
+    return {
+        "DestinationId": DESTINATION_ID,
+        "S3DestinationDescription": {name: extended[name] for name in _PLAIN_MEMBERS if name in extended},
+        "ExtendedS3DestinationDescription": extended,
+    }
 
 
 def _encryption(config: StreamConfig) -> Tree:

@@ -4,7 +4,7 @@ Firehose's HTTP protocol (JSON 1.1) on loopback, so that boto3 and any other Fir
 Laws: binds 127.0.0.1 only unless told otherwise; signatures are NOT verified, so it must never face a network; an answer goes out only
 after the core has the records. `snapshot` and `statistics` may be called from any thread.
 Refuses to know: what the calls mean (service, control), how streams work (engine).
-Source: Smithy, "AWS JSON 1.1 protocol"; Amazon Data Firehose API reference, "Common Errors".
+Source: Smithy, "AWS JSON 1.1 protocol"; "Common Errors" of the API references (of Data Firehose, and of newer services for HTTP's own errors).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from local.firehose.guesses import Guesses
 from local.firehose.properties import Catalogue
 from local.firehose.runner import Hands, StreamBroken
 from local.firehose.service import FirehoseService
-from local.firehose.shapes import check_request
+from local.firehose.shapes import fit_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -126,7 +126,7 @@ class FirehoseServer:
             if config.transform is not None:
                 self._invoker.prepare(config.transform)
         app = web.Application(client_max_size=_BODY_LIMIT_BYTES)
-        app.router.add_post("/", self._answer)
+        app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, port).start()
@@ -152,8 +152,8 @@ class FirehoseServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
-            operation = _operation(request.headers.get("X-Amz-Target", ""))
-            tree = _decode(await request.read())
+            operation = _operation(request)
+            tree = _decode(await _body_of(request))
             if operation in _PUTS:
                 return await self._answer_put(request, operation, tree)
             return self._respond(operation, tree)
@@ -182,15 +182,28 @@ class FirehoseServer:
         call = self._calls.get(operation)
         if call is None:
             raise CallRefused("UnknownOperationException", f"The operation {operation} is not served here.")
-        if operation not in _PUTS:
-            check_request(operation, tree)
-        return _response(200, call(tree))
+        return _response(200, call(tree if operation in _PUTS else fit_request(operation, tree)))
 
 
-def _operation(target: str) -> str:
+def _operation(request: web.Request) -> str:
+    if request.method != "POST" or request.path != "/":
+        message = f"{request.method} {request.path} is no call of Firehose: its protocol is POST /."
+        raise CallRefused("UnknownOperationException", message, http_status=404)
+    target = request.headers.get("X-Amz-Target", "")
     if not target.startswith(_TARGET):
         raise CallRefused("UnknownOperationException", "X-Amz-Target names no operation of Firehose.")
     return target.removeprefix(_TARGET)
+
+
+async def _body_of(request: web.Request) -> bytes:
+    """The body, without its Content-Encoding."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        message = f"the request is longer than {_BODY_LIMIT_BYTES} bytes"
+        raise CallRefused("RequestEntityTooLargeException", message, http_status=413) from error
+    except web.RequestPayloadError as error:
+        raise CallRefused("MalformedHttpRequestException", f"the request's body cannot be read ({error})") from error
 
 
 def _decode(body: bytes) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from local.firehose.hosting import HostedStream
 from local.firehose.limits import check_batch, check_record
 from local.firehose.quota import Quota, QuotaLimits
 from local.firehose.runner import Hands, StreamRunner
+from local.firehose.shapes import fit_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,8 +108,7 @@ class FirehoseService:
 
     def put_record(self, request: Tree) -> Tree:
         """PutRecord: what refuses its one record refuses the call."""
-        hosted = self.hosted(request)
-        records = _decode_records([request.get("Record")])
+        hosted, records = self._read_put("PutRecord", request, [request.get("Record")])
         check_record(records[0])
         [refusal] = self._take(hosted, records, "PutRecord")
         if refusal is not None:
@@ -117,8 +117,7 @@ class FirehoseService:
 
     def put_record_batch(self, request: Tree) -> Tree:
         """PutRecordBatch: every record is answered for by its place."""
-        hosted = self.hosted(request)
-        records = _decode_records(_list_of(request, "Records"))
+        hosted, records = self._read_put("PutRecordBatch", request, request.get("Records"))
         check_batch(records, self.guesses)
         refusals = self._take(hosted, records, "PutRecordBatch")
         return {
@@ -131,6 +130,19 @@ class FirehoseService:
                 for refusal in refusals
             ],
         }
+
+    def _read_put(self, operation: str, request: Tree, entries: Any) -> tuple[HostedStream, list[bytes]]:
+        """
+        The stream and the records of a put. Only a call that has something wrong with it is held against the model: that costs more than the rest.
+
+        Raises: CallRefused.
+        """
+        name, records = request.get("DeliveryStreamName"), _decode_records(entries)
+        if records is None or not isinstance(name, str) or name not in self.streams:
+            fit_request(operation, request)
+        hosted = self.hosted(request)
+        assert records is not None, "records that fit the model can be decoded"
+        return hosted, records
 
     def _take(self, hosted: HostedStream, records: Sequence[bytes], operation: str) -> list[tuple[str, str] | None]:
         """Hand over what may pass; for each record why it was refused, or None."""
@@ -181,16 +193,12 @@ class FirehoseService:
         return f"{self._record_stem}{self._records_made:024d}"
 
 
-def _list_of(request: Tree, name: str) -> Sequence[Any]:
-    found = request.get(name)
-    if not isinstance(found, list):
-        raise CallRefused("SerializationException", f"{name} must be a list")
-    return found
-
-
-def _decode_records(entries: Sequence[Any]) -> list[bytes]:
+def _decode_records(entries: Any) -> list[bytes] | None:
+    """Each entry's Data; None if the entries have another shape."""
     decode = pybase64.b64decode
+    if not isinstance(entries, list):
+        return None
     try:
         return [decode(entry["Data"], validate=True) for entry in entries]
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise CallRefused("SerializationException", f"a record's Data is missing or not base64 ({error})") from error
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        return None

@@ -146,6 +146,7 @@ def test_streams_are_listed_by_name_page_by_page(served: type[Served]) -> None:
             _create(firehose, name)
         first = firehose.client.list_delivery_streams(Limit=2)
         assert (["a", "b"], True) == (first["DeliveryStreamNames"], first["HasMoreDeliveryStreams"])
+        assert [] == firehose.client.list_delivery_streams(DeliveryStreamType="MSKAsSource")["DeliveryStreamNames"]
         rest = firehose.client.list_delivery_streams(ExclusiveStartDeliveryStreamName="b")
         assert (["c"], False) == (rest["DeliveryStreamNames"], rest["HasMoreDeliveryStreams"])
 

@@ -32,3 +32,15 @@ def test_what_was_given_is_echoed_with_defaults_and_the_backup_under_its_other_n
         },
     } == destination
     assert {"Prefix": "raw/"} == given["S3BackupConfiguration"]
+
+
+def test_the_older_description_stands_beside_with_what_it_knows() -> None:
+    given = {"BucketARN": "arn:aws:s3:::lake", "Prefix": "p/", "S3BackupMode": "Disabled"}
+    [destination] = describe_stream(plain_stream(described=given), created_ms=0)["Destinations"]
+    assert {
+        "BucketARN": "arn:aws:s3:::lake",
+        "Prefix": "p/",
+        "BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 60},
+        "CompressionFormat": "UNCOMPRESSED",
+        "EncryptionConfiguration": {"NoEncryptionConfig": "NoEncryption"},
+    } == destination["S3DestinationDescription"]

@@ -124,6 +124,38 @@ def test_what_is_no_call_of_firehose_is_refused_in_json(
             assert code == json.loads(answer.read())["__type"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "encoding", "body_bytes", "expected"),
+    [
+        ("GET", "", "identity", 0, (404, "UnknownOperationException")),
+        ("POST", "/elsewhere", "identity", 2, (404, "UnknownOperationException")),
+        ("POST", "", "gzip", 2, (400, "MalformedHttpRequestException")),
+        ("POST", "", "identity", 17 * 1_048_576, (413, "RequestEntityTooLargeException")),
+    ],
+)
+def test_what_http_itself_refuses_is_said_in_json_too(
+    served: type[Served], method: str, path: str, *, encoding: str, body_bytes: int, expected: tuple[int, str]
+) -> None:
+    with served() as firehose:
+        headers = {"X-Amz-Target": "Firehose_20150804.PutRecord", "Content-Encoding": encoding}
+        request = urllib.request.Request(firehose.url + path, data=bytes(body_bytes), headers=headers, method=method)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=20)
+        with refused.value as answer:
+            assert expected == (answer.code, json.loads(answer.read())["__type"])
+            assert answer.headers["x-amzn-RequestId"]
+
+
+def test_a_body_may_be_compressed_and_chunked(served: type[Served]) -> None:
+    record = json.dumps({"DeliveryStreamName": "s", "Record": {"Data": "YQ=="}}).encode()
+    with served(plain_stream()) as firehose:
+        headers = {"X-Amz-Target": "Firehose_20150804.PutRecord", "Content-Encoding": "gzip"}
+        chunks = iter([gzip.compress(record)])  # urllib sends an iterator as chunks
+        with urllib.request.urlopen(urllib.request.Request(firehose.url, data=chunks, headers=headers)) as answer:
+            assert 200 == answer.status
+    assert [b"a"] == list(firehose.store.objects.values())
+
+
 def _environment(url: str) -> dict[str, str]:
     given = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "us-east-1"}
     return {**os.environ, **given, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL_FIREHOSE": url}
