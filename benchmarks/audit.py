@@ -126,7 +126,7 @@ def _make_lines(connection: duckdb.DuckDBPyConnection, ticks: int) -> None:
 
 
 def _write_rows(connection: duckdb.DuckDBPyConnection, path: Path, kind: str, here: str) -> None:
-    columns = ", ".join(column.name for column in read_table("processed").columns)
+    columns = ", ".join(column.name for column in read_table("delivered").columns)
     rows = connection.sql(f"SELECT {columns} FROM lines WHERE kind = '{kind}' AND {here} ORDER BY n").to_arrow_table()
     if rows.num_rows:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ def _peak() -> str:
 
 def _cpu_read(root: Path) -> float:
     with _open_small(root) as lake:
-        columns = [column.name for column in read_table("processed").columns]
+        columns = [column.name for column in read_table("delivered").columns]
         began = time.process_time()
         lake.connection.execute(f"SELECT {', '.join(f'max({name})' for name in columns)} FROM processed").fetchall()
         lake.connection.execute("SELECT max(line), count(*) FROM raw").fetchall()

@@ -16,7 +16,7 @@ from sql.glue import read_table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TABLES: Final = ("raw", "processed", "errors", "compacted")
+TABLES: Final = ("raw", "delivered", "errors", "compacted")
 # Every year begins with it; what sorts before it is no hour.
 _FIRST_DIGIT: Final = "2"
 

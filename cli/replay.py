@@ -16,7 +16,9 @@ import click
 from cli.spans import decode_span, from_option, lake_option, to_option
 from local.lake.compact import hold_lake
 from local.lake.folder import LakeError, require_lake
-from local.lake.replay import finish_replays, list_raw_hours, plan_replay, replay_hour
+from local.lake.live import RecordDamaged
+from local.lake.replay import list_raw_hours, plan_replay
+from local.lake.swap import finish_replays, replay_hour
 from sql.hours import hour_start_us
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def command(*, lake: Path, from_: str | None, to: str | None, dry_run: bool) -> 
                     replay_hour(root, plan, lambda _: None)
                 click.echo(f"{number}/{len(hours)}  {raw_hour}  {_sentence(plan.receipt)}")
                 receipts.append(plan.receipt)
-    except LakeError as error:
+    except (LakeError, RecordDamaged) as error:
         raise click.ClickException(str(error)) from error
     would = "would be " if dry_run else ""
     changed = sum(each.replaced + each.added + each.set_aside for each in receipts)

@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 from sql.glue import read_table
 from sql.history import (
     MANIFEST,
-    REPLAYS,
     TRADE_KINDS,
     ManifestDamaged,
-    counts,
     decode_manifest,
-    decode_replaced,
     hour_of_key,
 )
+from sql.replays import RECORDS, counts, decode_record, gather, is_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
     from compact_lambda.bucket import Bucket, Stored
     from sql.history import Manifest
+    from sql.replays import Replays
 
 _READ_AT_ONCE: Final = 8  # of the ten connections that a boto3 client keeps (botocore, max_pool_connections)
 
@@ -67,16 +66,11 @@ def read_contents(bucket: Bucket) -> Contents:
     # Manifests first: an object that comes between the listings is late, and reopens its hour. The other way round it would look gone.
     kept = read_kept(bucket)
     history = tuple(o for o in bucket.find_objects(read_table("history").prefix) if hour_of_key("history", o.key))
-    replays = _read_replays(bucket)
-    replaced = frozenset(key for keys in replays.values() for key in keys)
-    prefixes = [f"{read_table('processed').prefix}{kind}/" for kind in TRADE_KINDS]
+    replays = read_replays(bucket)
+    prefixes = [f"{read_table('delivered').prefix}{kind}/" for kind in TRADE_KINDS]
     keys = [o.key for prefix in prefixes for o in bucket.find_objects(prefix)]
-    live = sorted(
-        key
-        for key in keys
-        if re.match(read_table("processed").key_pattern, key) and counts(key, replaced=replaced, replays=replays.keys())
-    )
-    return Contents(keys=tuple(live), replaced=replaced, kept=kept, history=history)
+    live = sorted(key for key in keys if re.match(read_table("delivered").key_pattern, key) and counts(key, replays))
+    return Contents(keys=tuple(live), replaced=replays.replaced, kept=kept, history=history)
 
 
 def read_kept(bucket: Bucket) -> dict[str, Kept]:
@@ -95,13 +89,16 @@ def read_kept(bucket: Bucket) -> dict[str, Kept]:
     }
 
 
-def _read_replays(bucket: Bucket) -> dict[str, list[str]]:
-    found = {}
-    for listed in bucket.find_objects(f"{REPLAYS}/"):
-        if listed.key.endswith(".json"):
-            name = listed.key.rpartition("/")[2].removesuffix(".json")
-            found[name] = decode_replaced(listed.key, _read_record(bucket, listed.key))
-    return found
+def read_replays(bucket: Bucket) -> Replays:
+    """
+    The replays that took effect.
+
+    Raises: ManifestDamaged; what the bucket raises.
+    """
+    keys = [listed.key for listed in bucket.find_objects(RECORDS) if is_record(listed.key)]
+    with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+        bodies = list(pool.map(bucket.read_object, keys))
+    return gather(decode_record(key, body) for key, body in zip(keys, bodies, strict=True))
 
 
 def _read_record(bucket: Bucket, key: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def plan_windows(unknown: Iterable[str], *, window_hours: int = WINDOW_HOURS) ->
 
 def hour_of_processed(key: str) -> str:
     """The partition `lake_hour` of a key of `processed`."""
-    match = re.match(read_table("processed").key_pattern, key)
+    match = re.match(read_table("delivered").key_pattern, key)
     assert match, key
     return match[2]
 

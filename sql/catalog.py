@@ -21,7 +21,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from infra import VIEWS
+from infra import REPLAY, VIEWS
 from sql.compaction import plan_uncompacted_view
 from sql.dialect import ATHENA
 from sql.glue import read_table
@@ -30,9 +30,11 @@ from sql.views import load_views, table_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 Action = Literal["make", "change", "keep", "remove"]
 
+COUNTED: Final = "processed"  # of `delivered`, what counts
 MOVED: Final = "uncompacted"  # the view that compaction makes anew, from a later hour on each time
 FIRST_HOUR: Final = "2014/01/01/00"  # where the tables' projection may begin (LakeFirstHour); Coinbase's first trade is of December 2014
 MARK: Final = "-- Made by `ticklake deploy`, which also changes it back: save it under another name to keep a change."
@@ -92,21 +94,28 @@ def decode_view(table: Mapping[str, Any]) -> StoredView:
 
 def plan_views(stored: Mapping[str, StoredView]) -> list[ViewStep]:
     """What is to be done so that every view is there and as its file says, those first that others are made of."""
-    steps = [_plan_moved(stored.get(MOVED))]
+    counted = _plan_view(COUNTED, _read_statement(REPLAY / f"{COUNTED}.sql"), stored.get(COUNTED), anew=False)
+    steps = [counted, _plan_moved(stored.get(MOVED), anew=counted.action != "keep")]
     for view in load_views().values():
-        before = stored.get(view.name)
         made_of = {step.name for step in steps if step.action != "keep"} & table_names(view.select)
-        statement = _read_statement(view.name)
-        if before is None:
-            steps.append(ViewStep("make", view.name, statement))
-        elif made_of or not _is_same(before.select_sql, statement):
-            steps.append(ViewStep("change", view.name, statement))
-        else:
-            steps.append(ViewStep("keep", view.name, statement))
+        statement = _read_statement(VIEWS / f"{view.name}.sql")
+        steps.append(_plan_view(view.name, statement, stored.get(view.name), anew=bool(made_of)))
     return steps
 
 
-def _plan_moved(before: StoredView | None) -> ViewStep:
+def plan_base_views() -> list[str]:
+    """The statements of the views that only Athena has, where nothing is compacted: at home tables of the same names."""
+    return [step.statement for step in plan_views({})[:2]]
+
+
+def _plan_view(name: str, statement: str, before: StoredView | None, *, anew: bool) -> ViewStep:
+    if before is None:
+        return ViewStep("make", name, statement)
+    same = not anew and _is_same(before.select_sql, statement)
+    return ViewStep("keep" if same else "change", name, statement)
+
+
+def _plan_moved(before: StoredView | None, *, anew: bool) -> ViewStep:
     hours = set(_HOUR.findall(before.select_sql or "")) if before is not None else {FIRST_HOUR}
     if len(hours) != 1:
         note = "from which hour on it reads cannot be told, so it is left as it is; `DROP VIEW uncompacted` and the same command again make it anew"
@@ -115,17 +124,17 @@ def _plan_moved(before: StoredView | None) -> ViewStep:
     statement = plan_uncompacted_view(hour)
     if before is None:
         return ViewStep("make", MOVED, statement)
-    table = read_table("processed")
+    table = read_table("delivered")
     columns = tuple(column.name for column in (*table.columns, *table.partitions))
-    same = _is_same(before.select_sql, statement) and columns == before.columns
+    same = not anew and _is_same(before.select_sql, statement) and columns == before.columns
     note = f"from {hour} on, where compaction has left it" if hour != FIRST_HOUR else ""
     return ViewStep("keep" if same else "change", MOVED, statement, note)
 
 
 @cache
-def _read_statement(name: str) -> str:
+def _read_statement(path: Path) -> str:
     """The statement of a view's file, as it is written there, without the lines above it."""
-    lines = (VIEWS / f"{name}.sql").read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if not line.startswith("--"))
 
 

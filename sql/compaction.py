@@ -125,7 +125,7 @@ def plan_unload(plan: HourPlan, *, generation: str, bucket: str, folder: str) ->
 def _of_objects(query: exp.Query, plan: HourPlan, *, bucket: str) -> exp.Query:
     """The query reading of `uncompacted` the plan's objects only, and of history its hour."""
     # `uncompacted` is a view there that may have moved on: the hour is read from the rows themselves.
-    inputs = exp.select("*").from_("processed").where(*_are(plan.inputs.keys(), bucket=bucket))
+    inputs = exp.select("*").from_("delivered").where(*_are(plan.inputs.keys(), bucket=bucket))
     hour = exp.select("*").from_("history").where(exp.column("event_hour").eq(exp.Literal.string(plan.event_hour)))
     bounded = query.copy()
     for table in list(bounded.find_all(exp.Table)):
@@ -136,9 +136,9 @@ def _of_objects(query: exp.Query, plan: HourPlan, *, bucket: str) -> exp.Query:
 
 
 def _are(keys: Collection[str], *, bucket: str) -> list[exp.Expr]:
-    """That a row lies in one of these objects of `processed`, or, where they are too many to be named, in one of their hours."""
+    """That a row lies in one of these objects of `delivered`, or, where they are too many to be named, in one of their hours."""
     paths = [f"s3://{bucket}/{key}" for key in sorted(keys)]
-    matches = [re.match(read_table("processed").key_pattern, key) for key in keys]
+    matches = [re.match(read_table("delivered").key_pattern, key) for key in keys]
     columns = {"lake_kind": {m[1] for m in matches if m}, "lake_hour": {m[2] for m in matches if m}}
     if sum(len(path.encode()) + 4 for path in paths) <= NAMED_LIMIT_BYTES:
         columns["$path"] = set(paths)

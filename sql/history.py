@@ -23,19 +23,16 @@ from sql.glue import read_table
 from sql.hours import EPOCH, HOUR_US, hour_start_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
 MANIFEST: Final = "manifest.json"
-# The records of replays, `replay/<id>.json`; each names the objects that it replaced.
-REPLAYS: Final = "replay"
 # The hour of a trade without an event time, which the contract does not allow; never compacted, so it is never lost.
 NO_HOUR: Final = "unknown"
 # Objects of these kinds hold trades.
 TRADE_KINDS: Final = ("ticker", "trade", "mixed")
 # Firehose may hold rows for 15 minutes and the transform's buffer for as long; later ones reopen their hour.
 GRACE: Final = timedelta(minutes=35)
-_OF_REPLAY: Final = re.compile(r"(?:.*/)?replay-([0-9a-f]{16})-\d+\.parquet")
 
 
 class ManifestDamaged(Exception):
@@ -44,7 +41,7 @@ class ManifestDamaged(Exception):
     def __init__(self, *, key: str, why: str) -> None:
         self.key, self.why = key, why
         super().__init__(
-            f"{key} cannot be believed ({why}): it says which objects count, so nothing is compacted. Restore it from a copy of the lake."
+            f"{key} cannot be believed ({why}): it says which objects count, so nothing was changed. Restore it from a copy of the lake."
         )
 
 
@@ -149,24 +146,6 @@ def plan_compaction(survey: Survey, *, now: datetime, from_us: int, to_us: int, 
     return CompactionPlan(
         hours=tuple(plans), served_count=len(served), open_hours=tuple(still_open), frozen=survey.frozen
     )
-
-
-def counts(key: str, *, replaced: frozenset[str], replays: Collection[str]) -> bool:
-    """Whether an object of `processed` counts: Parquet, not replaced by a replay, and not of a replay that never took effect."""
-    of_replay = _OF_REPLAY.fullmatch(key)
-    return key.endswith(".parquet") and key not in replaced and (of_replay is None or of_replay[1] in replays)
-
-
-def decode_replaced(key: str, record: Mapping[str, Any]) -> list[str]:
-    """
-    The keys that the replay whose record this is put others in the place of.
-
-    Raises: ManifestDamaged.
-    """
-    replaced = record.get("replaced")
-    if not isinstance(replaced, list):
-        raise ManifestDamaged(key=key, why="it has no list of what it replaced")
-    return [str(name) for name in replaced]
 
 
 def kind_of(key: str) -> str:

@@ -5,5 +5,5 @@ SELECT DISTINCT
   "$path" AS object,
   event_time_us - 60000000 - (event_time_us - 60000000) % 3600000000 AS earlier_us,
   event_time_us + 60000000 - (event_time_us + 60000000) % 3600000000 AS later_us
-FROM processed
+FROM delivered
 WHERE kind IN ('ticker', 'trade') AND product_id IS NOT NULL AND trade_id IS NOT NULL

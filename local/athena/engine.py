@@ -109,8 +109,12 @@ class Running:
             self._connection.execute(macro)
         root = self._where.root
         if self._statement.query is not None:
-            for name in self._in_order(self._statement.query, ()):
-                self._connection.execute(f"CREATE OR REPLACE VIEW {identifier(name)} AS {self._source(name)}")
+            names = list(self._in_order(self._statement.query, ()))
+            asked = [self._statement.query, *(self._views[name] for name in names if name in self._views)]
+            with_path = any(column.name == PATH_COLUMN for each in asked for column in each.find_all(exp.Column))
+            for name in names:
+                source = self._source(name, with_path=with_path)
+                self._connection.execute(f"CREATE OR REPLACE VIEW {identifier(name)} AS {source}")
         lock(self._connection, root)
 
     def _in_order(self, query: exp.Query, above: tuple[str, ...]) -> Iterator[str]:
@@ -123,12 +127,9 @@ class Running:
             if name in self._views or name in list_tables():
                 yield name
 
-    def _source(self, name: str) -> str:
+    def _source(self, name: str, *, with_path: bool) -> str:
         if name in self._views:
             return to_duckdb(_unqualified(self._views[name], self._where.database))
-        statement = self._statement.query
-        assert statement is not None
-        with_path = any(column.name == PATH_COLUMN for column in statement.find_all(exp.Column))
         scan = plan_scan(name, self._where.root, bucket=self._where.bucket, with_path=with_path)
         self._size_bytes += scan.size_bytes
         return scan.sql

@@ -164,7 +164,7 @@ def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _define_inputs(connection: duckdb.DuckDBPyConnection, root: Path, plan: HourPlan) -> None:
-    inputs = plan_table_scan(read_table("processed"), root, [root / key for key in sorted(plan.inputs)])
+    inputs = plan_table_scan(read_table("delivered"), root, [root / key for key in sorted(plan.inputs)])
     connection.execute(f"CREATE VIEW uncompacted AS {inputs}")
 
 

@@ -175,7 +175,7 @@ def measure_stored(root: Path) -> Stored:
     objects: dict[str, int] = {}
     sizes: dict[str, int] = {}
     for name in _TABLES:
-        table = read_table(name)
+        table = read_table("delivered" if name == "processed" else name)
         found = find_objects(root, prefix=table.prefix, pattern=table.key_pattern)
         objects[name], sizes[name] = len(found), sum(path.stat().st_size for path in found)
     return Stored(objects=objects, sizes_bytes=sizes)

@@ -116,7 +116,7 @@ class Lake:
 
     def list_objects(self) -> None:
         """Fill the table `objects` with what lies in the folder now; on Athena it is what the last audit listed."""
-        tables = (read_table(name) for name in ("raw", "processed", "errors", "history", "compacted"))
+        tables = (read_table(name) for name in ("raw", "delivered", "errors", "history", "compacted"))
         root = self.path.resolve()
         found = [
             path for table in tables for path in find_objects(root, prefix=table.prefix, pattern=table.key_pattern)
@@ -139,7 +139,7 @@ def require_lake(path: Path) -> None:
 
     Raises: LakeMissing.
     """
-    tables = ("raw", "processed", "errors", "history", "compacted", "objects")
+    tables = ("raw", "delivered", "errors", "history", "compacted", "objects")
     names = (MARKER, *(read_table(name).prefix for name in tables))
     if not any((path / name).exists() for name in names):
         raise LakeMissing(path=path)
@@ -233,7 +233,7 @@ def _define_tables(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
         connection.execute(macro)
     survey = survey_lake(connection, root)
     define_trade_tables(connection, root, survey)
-    scan = plan_table_scan(read_table("processed"), root, survey.live.objects)
+    scan = plan_table_scan(read_table("delivered"), root, survey.live.objects)
     connection.execute(f"CREATE VIEW processed AS {scan}")
     for name in ("errors", "raw"):
         connection.execute(f"CREATE VIEW {name} AS {plan_text_scan(read_table(name), root)}")
@@ -252,7 +252,7 @@ def define_trade_tables(connection: duckdb.DuckDBPyConnection, root: Path, surve
     """The tables that the view ticks is made of: history, compacted, and what the hours not compacted need."""
     history = plan_table_scan(read_table("history"), root, [root / key for m in survey.served for key in m.objects])
     connection.execute(f"CREATE VIEW history AS {history}")
-    uncompacted = plan_table_scan(read_table("processed"), root, survey.needed(root))
+    uncompacted = plan_table_scan(read_table("delivered"), root, survey.needed(root))
     connection.execute(f"CREATE VIEW uncompacted AS {uncompacted}")
     connection.execute(
         "CREATE TABLE compacted (hour_start_us BIGINT, generation VARCHAR, trades BIGINT, event_hour VARCHAR)"

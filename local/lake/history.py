@@ -88,7 +88,7 @@ def read_hours(
         return {}
     found: dict[str, set[str]] = {key: set() for key in _keys(root, objects)}
     scan = f'SELECT *, filename AS "$path" FROM {plan_files(objects)}'  # noqa: S608  # quoted paths
-    rows = connection.execute(f"WITH processed AS ({scan}) {to_duckdb(plan_near())}").fetchall()
+    rows = connection.execute(f"WITH delivered AS ({scan}) {to_duckdb(plan_near())}").fetchall()
     for path, *starts in rows:
         key = path[len(str(root)) + 1 :]
         found[key] |= {NO_HOUR if start_us is None else lake_hour(start_us) for start_us in starts}

@@ -1,9 +1,7 @@
 """
 Which objects of `processed` count: all but those that a replay put others in the place of.
 
-A replay (local/lake/replay.py) takes effect by one rename: of its record, `replay/<id>.json`. Objects it wrote count from then on, objects
-its record names as replaced no longer do, whether they have been moved away yet or not.
-Laws: an object counts or not by what records say, never by how far a replay got.
+Laws: the rules are those of sql/replays.py, for a folder; an object counts or not by what records say, never by how far a replay got.
 Refuses to know: rows, SQL.
 """
 
@@ -17,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from local.lake.objects import find_objects
 from sql.glue import read_table
-from sql.history import REPLAYS, ManifestDamaged, counts, decode_replaced
+from sql.history import ManifestDamaged
+from sql.replays import RECORDS, Replays, counts, decode_record, gather, is_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -36,10 +34,15 @@ class RecordDamaged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The objects that count, in the order of keys, and the keys that once did and were replaced."""
+    """The objects that count, in the order of keys, and the replays that say so."""
 
     objects: tuple[Path, ...]
-    replaced: frozenset[str]
+    replays: Replays
+
+    @property
+    def replaced(self) -> frozenset[str]:
+        """The keys that once counted and were replaced."""
+        return self.replays.replaced
 
 
 def find_live(root: Path) -> Live:
@@ -48,22 +51,27 @@ def find_live(root: Path) -> Live:
 
     Raises: RecordDamaged.
     """
-    records = dict(_read_records(root))
-    replaced = frozenset(key for keys in records.values() for key in keys)
-    table = read_table("processed")
+    replays = read_replays(root)
+    table = read_table("delivered")
     found = find_objects(root, prefix=table.prefix, pattern=table.key_pattern)
-    live = (
-        path for path in found if counts(path.relative_to(root).as_posix(), replaced=replaced, replays=records.keys())
-    )
-    return Live(objects=tuple(live), replaced=replaced)
+    live = (path for path in found if counts(path.relative_to(root).as_posix(), replays))
+    return Live(objects=tuple(live), replays=replays)
 
 
-def _read_records(root: Path) -> Iterator[tuple[str, list[str]]]:
-    for path in sorted((root / REPLAYS).glob("*.json")):
-        try:
-            yield path.stem, decode_replaced(path.name, read_record(path))
-        except ManifestDamaged as error:
-            raise RecordDamaged(path=path, why=error.why) from error
+def read_replays(root: Path) -> Replays:
+    """
+    The replays that took effect.
+
+    Raises: RecordDamaged.
+    """
+    paths = sorted((root / RECORDS).glob("*.json"))
+    keys = {key: path for path in paths if is_record(key := path.relative_to(root).as_posix())}
+    try:
+        return gather(decode_record(key, path.read_bytes()) for key, path in keys.items())
+    except ManifestDamaged as error:
+        raise RecordDamaged(path=root / error.key, why=error.why) from error
+    except OSError as error:
+        raise RecordDamaged(path=root / RECORDS, why=str(error)) from error
 
 
 def read_record(path: Path) -> dict[str, object]:
@@ -83,10 +91,15 @@ def read_record(path: Path) -> dict[str, object]:
 
 def write_record(path: Path, record: dict[str, object]) -> None:
     """Put the record there whole, in one rename, and on the disk."""
+    write_whole(path, json.dumps(record, separators=(",", ":")).encode() + b"\n")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put these bytes there whole, in one rename, and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with aside.open("wb") as written:
-        written.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        written.write(content)
         written.flush()
         os.fsync(written.fileno())
     aside.replace(path)

@@ -25,6 +25,7 @@ DUCKDB_TYPES: Final = {
     "bigint": "BIGINT",
     "decimal(38,18)": "DECIMAL(38, 18)",
     "timestamp": "TIMESTAMP",
+    "boolean": "BOOLEAN",
 }
 
 ERRORS_PREFIX: Final = read_table("errors").prefix

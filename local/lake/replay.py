@@ -1,12 +1,11 @@
 """
-Rows made anew from `raw/` with today's transform, for a transform that was wrong; one hour of raw/ (of arrival) at a time.
+Rows made anew from `raw/` with today's transform, for a transform that was wrong: what is to be done, one hour of raw/ (of arrival) at a time.
 
 A row as today's transform makes it stays. One that differs is taken out of its objects, which are written anew without it, and the new row,
 of the same (session, n), goes to where the late-data rule puts it; a line that is refused today leaves a row of kind `refused` in
-its row's place. New objects do not count, and old ones do, until one rename: of the record that names what is replaced (local/lake/live.py).
-Laws: every line is in one class; a crash at any step leaves the rows as before or as after; a second run finds nothing to do; nothing is
-deleted, what is replaced moves to `replaced/`.
-Refuses to know: why the transform was wrong, Firehose.
+its row's place.
+Laws: every line is in one class; of rows that are as they should be a plan is idle; planning writes nothing.
+Refuses to know: why the transform was wrong, how a plan is done (local/lake/swap.py; cli/replaying.py in S3), Firehose.
 """
 
 # ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, LakeMismatch
@@ -15,11 +14,12 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import io
 import json
 import os
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -27,23 +27,20 @@ import pyarrow.parquet as pq
 
 from contract.reasons import LineRefused
 from local.lake.folder import LakeError
-from local.lake.live import RecordDamaged, find_live, read_record, sync_folder, write_record
+from local.lake.live import RecordDamaged, find_live
 from local.lake.objects import DUCKDB_TYPES, find_objects, starts_as_gzip
 from sql.dialect import complaint, identifier, literal_paths
 from sql.glue import read_table
-from sql.history import REPLAYS
 from sql.hours import HOUR_US, lake_hour
+from sql.replays import Record, placed_key
 from transform_lambda.decode import decode_line, read_name
 from transform_lambda.partition import MIXED, decide_hour
 from transform_lambda.row import build_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-Step = Literal["planned", "placed", "named", "moved"]
-
-REPLACED: Final = "replaced"
 _ARROW_TYPES: Final = {"string": pa.string(), "bigint": pa.int64()}
 
 
@@ -95,20 +92,12 @@ class ReplayPlan:
     """
     What a replay of one hour of raw/ would do.
 
-    Shapes: `objects` are new objects by their folder's key, `replaced` the keys they take the place of.
+    Shapes: `objects` are new objects, Parquet by their keys; `record` is what has to be put for them to count.
     """
 
     receipt: Receipt
-    objects: tuple[tuple[str, pa.Table], ...]
-    replaced: tuple[str, ...]
-
-    @property
-    def id(self) -> str:
-        """The replay's name: of the same work, the same."""
-        digest = hashlib.sha256("\n".join([self.receipt.raw_hour, *self.replaced]).encode())
-        for folder, rows in self.objects:
-            digest.update(f"\n{folder} {rows['session'].to_pylist()} {rows['n'].to_pylist()}".encode())
-        return digest.hexdigest()[:16]
+    objects: dict[str, bytes]
+    record: Record
 
 
 def list_raw_hours(root: Path, *, from_us: int, to_us: int) -> dict[str, list[Path]]:
@@ -190,18 +179,18 @@ def _transform(line: bytes, raw_hour: str, start_us: int) -> tuple[dict[str, Any
 
 
 def _plan(connection: duckdb.DuckDBPyConnection, root: Path, raw_hour: str, lines: _Lines) -> ReplayPlan:
-    table = read_table("processed")
+    table = read_table("delivered")
     schema = pa.schema([pa.field(c.name, _ARROW_TYPES[c.type]) for c in (*table.columns, *table.partitions)])
     connection.register("made", pa.Table.from_pylist(lines.rows, schema=schema))
     connection.register("refused", pa.Table.from_pylist(lines.refused, schema=schema))
-    live = find_live(root).objects
+    live = find_live(root)
     columns = ", ".join(identifier(c.name) for c in table.columns)
     casts = ", ".join(
         f"CAST({identifier(c.name)} AS {DUCKDB_TYPES[c.type]}) AS {identifier(c.name)}" for c in table.columns
     )
     scan = (
-        f"SELECT filename, file_row_number, {casts} FROM read_parquet({literal_paths(live)}, filename = true, file_row_number = true)"  # noqa: S608
-        if live
+        f"SELECT filename, file_row_number, {casts} FROM read_parquet({literal_paths(live.objects)}, filename = true, file_row_number = true)"  # noqa: S608
+        if live.objects
         else f"SELECT '' AS filename, 0 AS file_row_number, {columns} FROM made WHERE false"  # noqa: S608
     )
     alike = " AND ".join(f"h.{identifier(c.name)} IS NOT DISTINCT FROM m.{identifier(c.name)}" for c in table.columns)
@@ -240,11 +229,29 @@ def _plan(connection: duckdb.DuckDBPyConnection, root: Path, raw_hour: str, line
     kept = [(os.path.dirname(path), _kept_rows(connection, path)) for path in replaced]  # noqa: PTH120  # text
     objects = [(folder[len(str(root)) + 1 :], rows) for folder, rows in kept if rows.num_rows]
     objects += _by_place(pa.concat_tables([new, aside]), table.prefix)
-    return ReplayPlan(
-        receipt=receipt,
-        objects=tuple((folder, rows) for folder, rows in objects),
-        replaced=tuple(path[len(str(root)) + 1 :] for path in replaced),
+    keys = tuple(path[len(str(root)) + 1 :] for path in replaced)
+    return _settle(
+        receipt, [(folder, _encode(rows)) for folder, rows in objects], keys, number=live.replays.next_number
     )
+
+
+def _settle(
+    receipt: Receipt, objects: list[tuple[str, bytes]], replaced: tuple[str, ...], *, number: int
+) -> ReplayPlan:
+    """The plan of these objects, named for all that is in them: of the same work, the same."""
+    digest = hashlib.sha256("\n".join([str(number), receipt.raw_hour, *replaced]).encode())
+    for folder, content in objects:
+        digest.update(f"\n{folder} {len(content)}\n".encode() + content)
+    name = digest.hexdigest()[:16]
+    placed = {placed_key(folder, name, position): content for position, (folder, content) in enumerate(objects)}
+    record = Record(number=number, id=name, receipt=asdict(receipt), placed=tuple(placed), replaced=replaced)
+    return ReplayPlan(receipt=receipt, objects=placed, record=record)
+
+
+def _encode(rows: pa.Table) -> bytes:
+    written = io.BytesIO()
+    pq.write_table(rows, written, compression="snappy")
+    return written.getvalue()
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[int], int]:
@@ -285,46 +292,3 @@ def _by_place(rows: pa.Table, prefix: str) -> list[tuple[str, pa.Table]]:
         )
         found.append((f"{prefix}{kind}/{hour}", columns.filter(here)))
     return found
-
-
-def replay_hour(root: Path, plan: ReplayPlan, step: Callable[[Step], None]) -> None:
-    """
-    Do what is planned; `step` is told of each step once it is done. The replay counts from `named` on.
-
-    Caller must: hold the lake (local.compact.hold_lake), and have planned while holding it.
-    """
-    step("planned")
-    for number, (folder, rows) in enumerate(plan.objects):
-        path = root / folder / f"replay-{plan.id}-{number}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as written:
-            pq.write_table(rows, written, compression="snappy")
-            written.flush()
-            os.fsync(written.fileno())
-        sync_folder(path.parent)
-    step("placed")
-    receipt = {name: getattr(plan.receipt, name) for name in Receipt.__dataclass_fields__}
-    write_record(root / REPLAYS / f"{plan.id}.json", {"replaced": list(plan.replaced), "receipt": receipt})
-    step("named")
-    finish_replays(root)
-    step("moved")
-
-
-def finish_replays(root: Path) -> None:
-    """
-    Move away what committed replays replaced, and remove what a crash left of one that was not committed.
-
-    Caller must: hold the lake.
-    """
-    for path in sorted((root / REPLAYS).glob("*.json")):
-        replaced = read_record(path).get("replaced")
-        assert isinstance(replaced, list)
-        for key in replaced:
-            if (root / key).exists():
-                target = root / REPLACED / path.stem / key
-                target.parent.mkdir(parents=True, exist_ok=True)
-                (root / key).replace(target)
-    live = set(find_live(root).objects)
-    for path in (root / read_table("processed").prefix).rglob("replay-*.parquet"):
-        if path not in live:
-            path.unlink()

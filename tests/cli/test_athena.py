@@ -19,7 +19,7 @@ from cli.athena import describe_bytes, describe_cost
 from cli.main import main
 from local.athena.errors import StatementFailed
 from sql.athena import Athena
-from sql.compaction import plan_uncompacted_view
+from sql.catalog import plan_base_views
 from sql.views import load_views
 from tests.cli.deployed import DATABASE, WORKGROUP, deployed
 from tests.conftest import ROOT
@@ -69,7 +69,8 @@ def stack(lake: Path, hold: Hold) -> Iterator[dict[str, str]]:
     with deployed(lake, before=before) as (hosted, environment):
         hold.hosted = hosted
         engine = Athena(hosted.client(), workgroup=WORKGROUP, database=DATABASE)
-        engine.run(plan_uncompacted_view("2014/01/01/00"))
+        for statement in plan_base_views():
+            engine.run(statement)
         yield environment
 
 
@@ -158,7 +159,7 @@ def test_a_terabyte_costs_what_the_price_list_says() -> None:
 
 def test_status_says_which_views_are_there(stack: dict[str, str]) -> None:
     told = CliRunner(env=stack).invoke(main, ["status", "--name", "t"])
-    assert f"views: 1 of {1 + len(load_views())}; missing: copies, coverage" in told.output
+    assert f"views: 2 of {2 + len(load_views())}; missing: copies, coverage" in told.output
     assert 1 == told.exit_code
 
 

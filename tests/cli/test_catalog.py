@@ -15,7 +15,7 @@ from infra.stacks import StackState
 from local.athena.errors import StatementFailed
 from local.athena.hosting import HostedAthena, host_athena
 from sql.athena import Athena
-from sql.catalog import FIRST_HOUR, MOVED
+from sql.catalog import COUNTED, FIRST_HOUR, MOVED
 from sql.compaction import plan_uncompacted_view
 from sql.dialect import parse_select
 from sql.questions import list_queries
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VIEWS = [MOVED, *load_views()]
+VIEWS = [COUNTED, MOVED, *load_views()]
 
 
 def soon(_: float) -> None:

@@ -36,7 +36,7 @@ def test_the_earliest_hour_of_any_table_is_found_and_strangers_say_nothing() -> 
 
 def test_kinds_and_errors_are_looked_into_each() -> None:
     assert ["raw/coinbase/"] == list_places("raw")
-    assert "processed/coinbase/mixed/" in list_places("processed")
+    assert "processed/coinbase/mixed/" in list_places("delivered")
     assert "errors/coinbase/format-conversion-failed/" in list_places("errors")
 
 

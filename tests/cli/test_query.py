@@ -42,7 +42,7 @@ ROWS = [
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
-    table = read_table("processed")
+    table = read_table("delivered")
     schema = pa.schema([pa.field(c.name, pa.int64() if c.type == "bigint" else pa.string()) for c in table.columns])
     folder = tmp_path / "lake" / "processed" / "coinbase" / "ticker" / "2025" / "11" / "24" / "10"
     folder.mkdir(parents=True)

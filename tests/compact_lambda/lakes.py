@@ -18,7 +18,7 @@ from local.athena.engine import Outcome, Running, Where
 from local.athena.guesses import Guesses
 from local.athena.statements import decode_statement
 from sql.athena import Statistics, column_type
-from sql.compaction import plan_uncompacted_view
+from sql.catalog import plan_base_views
 from sql.dialect import ATHENA
 from sql.engine import Answer, EngineFailed
 from sql.views import load_views
@@ -83,7 +83,7 @@ class FolderAthena:
 
     def __post_init__(self) -> None:
         self.views |= {name: view.select for name, view in load_views().items()}
-        self.views["uncompacted"] = uncompacted_view()
+        self.views |= base_views()
 
     def ask(self, question: exp.Query) -> Answer:
         found = self._run(question.sql(ATHENA, comments=False))
@@ -114,11 +114,10 @@ class FolderAthena:
 
 
 @cache
-def uncompacted_view() -> exp.Query:
-    """The view as a deployment makes it."""
-    query = decode_statement(plan_uncompacted_view("2014/01/01/00")).query
-    assert query is not None
-    return query
+def base_views() -> dict[str, exp.Query]:
+    """The views that only Athena has, as a deployment makes them."""
+    made = [decode_statement(text) for text in plan_base_views()]
+    return {statement.name: statement.query for statement in made if statement.query is not None}
 
 
 def parse_question(sql: str) -> exp.Query:

@@ -10,6 +10,7 @@ import pytest
 from compact_lambda.contents import read_contents, read_kept
 from sql.history import Manifest, ManifestDamaged, encode_manifest, history_key, manifest_key
 from sql.hours import hour_start_us
+from sql.replays import Record, encode_record
 from tests.compact_lambda.lakes import FolderBucket
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ ROWS = history_key(HOUR, "ab12", part=0)
 MANIFEST = Manifest(HOUR, hour_start_us(HOUR), "ab12", 3, (ROWS,), {"a": (HOUR,)})
 TICKER = "processed/coinbase/ticker/2026/11/23/02/"
 REPLAY = "0123456789abcdef"
+RECORD = Record(1, REPLAY, {}, (f"{TICKER}replay-{REPLAY}-0.parquet",), (f"{TICKER}old.parquet",))
 
 
 def fill(bucket: FolderBucket, **records: str) -> None:
@@ -40,10 +42,10 @@ def fill(bucket: FolderBucket, **records: str) -> None:
         bucket.put_record(key, b"", replacing=None)
     texts = {
         "manifest": json.dumps(encode_manifest(MANIFEST)),
-        "replay": json.dumps({"replaced": [f"{TICKER}old.parquet"]}),
+        "replay": encode_record(RECORD).decode(),
     } | records
     bucket.put_record(manifest_key(HOUR), texts["manifest"].encode(), replacing=None)
-    bucket.put_record(f"replay/{REPLAY}.json", texts["replay"].encode(), replacing=None)
+    bucket.put_record("replay/00000001.json", texts["replay"].encode(), replacing=None)
 
 
 def test_objects_of_trades_that_count_are_found_beside_manifests_and_history(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from compact_lambda.run import CompactionFailed, HourDone, HourNotDone, Outcome,
 from local.athena.hosting import host_athena
 from local.lake.compact import compact_hour, survey_folder
 from sql.athena import Athena
-from sql.compaction import plan_uncompacted_view
+from sql.catalog import plan_base_views
 from sql.dialect import ATHENA
 from sql.glue import read_table
 from sql.history import plan_compaction
@@ -120,7 +120,8 @@ def test_over_athenas_protocol_history_and_answers_are_the_same(tmp_path: Path) 
     small(tmp_path)
     with host_athena(tmp_path, bucket=BUCKET) as hosted:
         athena = Athena(hosted.client(), workgroup="primary", database="ticklake")
-        athena.run(plan_uncompacted_view("2014/01/01/00"))
+        for statement in plan_base_views():
+            athena.run(statement)
         for view in load_views().values():
             athena.run(f"CREATE OR REPLACE VIEW {view.name} AS {view.select.sql(ATHENA)}")
         ask = parse_question(TICKS)

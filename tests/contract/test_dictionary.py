@@ -57,7 +57,7 @@ def test_every_field_of_a_row_is_explained_in_its_order() -> None:
 
 
 def test_every_column_and_partition_of_the_table_is_explained() -> None:
-    table = read_table("processed")
+    table = read_table("delivered")
     assert [column.name for column in table.columns] == names("The row")
     assert [column.name for column in table.partitions] == [row[0].strip("`") for row in tables("The row")[1]]
 

@@ -30,7 +30,7 @@ SESSION_A, SESSION_B = "01JDB3ABCDEFGHJKMNPQRSTVWX", "01JDB4ABCDEFGHJKMNPQRSTVWX
 MARKET = ["sequence", "price", "last_size", "taker_side", "best_bid", "best_bid_size", "best_ask", "best_ask_size"]
 MARKET += ["open_24h", "high_24h", "low_24h", "volume_24h", "volume_30d"]
 CHECK_ROW = fastjsonschema.compile(load_schema("row"))
-TABLE = read_table("processed")
+TABLE = read_table("delivered")
 SCHEMA = pa.schema([pa.field(c.name, pa.int64() if c.type == "bigint" else pa.string()) for c in TABLE.columns])
 
 

@@ -27,11 +27,15 @@ from audit_lambda.checks import load_checks, load_figures, load_slo, plan_check
 from cli.compact import command as compact
 from infra import VIEWS
 from local.lake.folder import Lake, open_lake
-from sql.compaction import HourPlan, plan_check_of, plan_hour, plan_near_of, plan_uncompacted_view, plan_unload
+from local.lake.live import write_whole
+from sql.catalog import plan_base_views
+from sql.compaction import HourPlan, plan_check_of, plan_hour, plan_near_of, plan_unload
 from sql.dialect import parse_select, to_duckdb
 from sql.engine import EngineFailed
 from sql.hours import HOUR_US, hour_start_us
 from sql.questions import list_queries, load_query, plan_query, query_from_sql
+from sql.replays import Record, encode_record, placed_key, record_key
+from sql.replays import Record, encode_record, placed_key, record_key
 from sql.views import load_views
 from tests.infra.lakes import Writer, envelope, line, put_testimony, put_trades
 from tests.infra.trino import Trino, plan_tables
@@ -122,7 +126,20 @@ def write_lake(root: Path) -> None:
     raw = root / "raw" / "coinbase" / "2026/11/23/01"
     raw.mkdir(parents=True)
     (root / "reports" / "coinbase" / "inventory").mkdir(parents=True)
+    put_replay(root)
     (raw / "ticklake-1-raw").write_bytes(b"".join(line(n) + b"\n" for n in range(6)))
+
+
+def put_replay(root: Path) -> None:
+    """One object placed and its original replaced, and one that was never recorded."""
+    keys = sorted(p.relative_to(root).as_posix() for p in (root / "processed/coinbase/ticker").rglob("*.parquet"))
+    old = keys[0]
+    folder = old.rpartition("/")[0]
+    rows = pq.read_table(root / old, partitioning=None)
+    new, stray = (placed_key(folder, digit * 16, 0) for digit in "0f")
+    pq.write_table(rows.slice(0, rows.num_rows // 2), root / new)
+    pq.write_table(rows, root / stray)
+    write_whole(root / record_key(1), encode_record(Record(1, "0" * 16, {"found": 1}, (new,), (old,))))
 
 
 def write_inventory(root: Path, home: Lake) -> None:
@@ -151,7 +168,8 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     try:
         for statement in plan_tables(trino.schema, root, hours_of(root)):
             trino.run(statement)
-        trino.run(plan_uncompacted_view("2014/01/01/00"))
+        for statement in plan_base_views():
+            trino.run(statement)
         for name in load_views():  # as they stand in their files
             trino.run((VIEWS / f"{name}.sql").read_text())
         with open_lake(root) as home:

@@ -25,10 +25,10 @@ def row_properties() -> dict[str, Any]:
 
 
 def test_the_tables_columns_are_the_rows_fields_in_their_order() -> None:
-    assert list(row_properties()) == [column.name for column in read_table("processed").columns]
+    assert list(row_properties()) == [column.name for column in read_table("delivered").columns]
 
 
-@pytest.mark.parametrize("column", read_table("processed").columns, ids=lambda column: column.name)
+@pytest.mark.parametrize("column", read_table("delivered").columns, ids=lambda column: column.name)
 def test_a_column_has_the_type_of_its_field_and_a_comment(column: Any) -> None:
     schema = row_properties()[column.name]
     types = set(schema.get("type", ["string", "null"] if "enum" in schema else []))
@@ -38,7 +38,7 @@ def test_a_column_has_the_type_of_its_field_and_a_comment(column: Any) -> None:
 
 
 def test_every_kind_of_row_but_the_refused_has_a_partition_of_its_own() -> None:
-    values = read_table("processed").parameters["projection.lake_kind.values"].split(",")
+    values = read_table("delivered").parameters["projection.lake_kind.values"].split(",")
     kinds = [kind for kind in row_properties()["kind"]["enum"] if kind != "refused"]
     assert [*kinds, "mixed"] == values
 
@@ -46,7 +46,7 @@ def test_every_kind_of_row_but_the_refused_has_a_partition_of_its_own() -> None:
 def test_the_prefix_of_the_stream_and_the_template_of_the_table_name_the_same_keys() -> None:
     stream = read_template()["Resources"]["Stream"]["Properties"]["ExtendedS3DestinationConfiguration"]
     written = re.sub(r"!\{partitionKeyFromLambda:(\w+)\}", r"<\1>", stream["Prefix"])
-    table = read_table("processed").parameters["storage.location.template"]
+    table = read_table("delivered").parameters["storage.location.template"]
     read = (
         table.split("/", 3)[3]
         .replace("${!lake_kind}", "<kind>")
@@ -70,7 +70,7 @@ def test_the_prefix_of_the_stream_and_the_template_of_the_table_name_the_same_ke
     ],
 )
 def test_a_key_says_its_kind_and_hour_or_does_not_belong(key: str, expected: tuple[str, str] | None) -> None:
-    match = re.match(read_table("processed").key_pattern, key)
+    match = re.match(read_table("delivered").key_pattern, key)
     assert expected == (match.groups() if match else None)
 
 

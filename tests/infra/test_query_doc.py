@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "event_time_us": 1_795_441_080_000_000,
     }
     schema = pa.schema(
-        [pa.field(c.name, pa.int64() if c.type == "bigint" else pa.string()) for c in read_table("processed").columns]
+        [pa.field(c.name, pa.int64() if c.type == "bigint" else pa.string()) for c in read_table("delivered").columns]
     )
     pq.write_table(pa.Table.from_pylist([row], schema=schema), hour / "x.parquet")
     monkeypatch.chdir(tmp_path)

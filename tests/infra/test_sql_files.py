@@ -143,10 +143,10 @@ def test_a_query_with_its_values_is_athena_sql_without_placeholders_or_views(nam
 def test_every_column_is_one_that_its_table_has_and_no_other_could_be_meant(question: str) -> None:
     """DuckDB would take an alias in WHERE, GROUP BY or beside it in SELECT; Athena does not, and neither does this check."""
     schema: dict[str, object] = {}
-    for name in ("processed", "errors", "raw", "history", "compacted", "objects"):
+    for name in ("delivered", "errors", "raw", "history", "compacted", "objects"):
         table = read_table(name)
         schema[name] = {column.name: column.type for column in (*table.columns, *table.partitions)}
-    schema["uncompacted"] = schema["processed"]
+    schema["uncompacted"] = schema["processed"] = schema["delivered"]
     query = query_from_sql(question) if " " in question else load_query(question)
     planned = plan_query(query, {})
     qualify(planned, dialect="athena", schema=schema, expand_alias_refs=False)

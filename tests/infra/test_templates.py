@@ -347,7 +347,9 @@ def test_a_function_reads_tables_that_exist_in_the_database_it_asks(role: str) -
     arns = {arn for arn in allowed(role, "glue")["GetTable"] if ":table/" in arn}
     named = {arn.partition(":table/")[2] for arn in arns}
     assert {name.split("/")[0] for name in named} == {"ticklake"}
-    assert {name.split("/")[1] for name in named} - {"uncompacted"} <= tables  # a view that the compaction makes
+    views = {"processed", "uncompacted"}
+    assert {name.split("/")[1] for name in named} - views <= tables
+    assert {"delivered", "replays", *views} <= {name.split("/")[1] for name in named}
 
 
 @pytest.mark.parametrize("role", ["AuditRole", "CompactRole"])

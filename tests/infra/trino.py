@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 CATALOG: Final = "ticklake"
 # What the template's SerDes are called there.
 _TABLE_FORMATS: Final = {
-    "processed": "PARQUET",
+    "delivered": "PARQUET",
     "history": "PARQUET",
     "errors": "TEXTFILE",
     "raw": "TEXTFILE",
     "compacted": "JSON",
     "objects": "JSON",
+    "replays": "JSON",
 }
 # Athena's timestamps have milliseconds; so has Trino's Hive connector by default (hive.timestamp-precision).
 _TYPES: Final = {"string": "varchar", "timestamp": "timestamp(3)"}

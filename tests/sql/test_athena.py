@@ -28,7 +28,7 @@ from sql.athena import (
     connect_athena,
     decode_value,
 )
-from sql.compaction import plan_uncompacted_view
+from sql.catalog import plan_base_views
 from sql.dialect import ATHENA, parse_select
 from sql.engine import EngineFailed
 from sql.prices import query_cost
@@ -348,7 +348,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hosted(lake: Path) -> Iterator[HostedAthena]:
     with host_athena(lake, workgroup="w", database="d") as hosted:
         engine = real(hosted)
-        engine.run(plan_uncompacted_view("2014/01/01/00"))
+        for statement in plan_base_views():
+            engine.run(statement)
         for view in load_views().values():
             engine.run(f"CREATE OR REPLACE VIEW {view.name} AS {view.select.sql(ATHENA)}")
         yield hosted

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import sqlglot
 
+from infra import REPLAY
 from sql.catalog import (
+    COUNTED,
     FIRST_HOUR,
     MARK,
     MOVED,
@@ -18,6 +20,7 @@ from sql.catalog import (
     StoredView,
     decode_view,
     load_named_queries,
+    plan_base_views,
     plan_named_queries,
     plan_views,
 )
@@ -27,7 +30,7 @@ from sql.glue import read_table
 from sql.questions import list_queries
 from sql.views import load_views, table_names
 
-COLUMNS = tuple(c.name for c in (*read_table("processed").columns, *read_table("processed").partitions))
+COLUMNS = tuple(c.name for c in (*read_table("delivered").columns, *read_table("delivered").partitions))
 
 
 def table(select: str, **changes: Any) -> dict[str, Any]:
@@ -41,9 +44,16 @@ def moved(hour: str, columns: tuple[str, ...] = COLUMNS) -> StoredView:
     return StoredView(plan_uncompacted_view(hour).partition(" AS ")[2], columns)
 
 
+def counted() -> sqlglot.exp.Query:
+    create = sqlglot.parse_one((REPLAY / "processed.sql").read_text(), read=ATHENA)
+    assert isinstance(create, sqlglot.exp.Create)
+    assert isinstance(create.expression, sqlglot.exp.Query)
+    return create.expression
+
+
 def all_stored(hour: str = FIRST_HOUR) -> dict[str, StoredView]:
     views = {name: StoredView(view.select.sql(ATHENA), ()) for name, view in load_views().items()}
-    return {MOVED: moved(hour), **views}
+    return {COUNTED: StoredView(counted().sql(ATHENA), ()), MOVED: moved(hour), **views}
 
 
 def actions(stored: dict[str, StoredView]) -> dict[str, str]:
@@ -52,14 +62,16 @@ def actions(stored: dict[str, StoredView]) -> dict[str, str]:
 
 def test_in_an_empty_catalog_every_view_is_made_after_those_it_is_made_of() -> None:
     steps = plan_views({})
-    assert [MOVED, *load_views()] == [step.name for step in steps]
+    assert [COUNTED, MOVED, *load_views()] == [step.name for step in steps]
     assert {"make"} == {step.action for step in steps}
-    for at, step in enumerate(steps[1:], 1):
-        made_of = table_names(load_views()[step.name].select) & {*load_views(), MOVED}
+    for at, step in enumerate(steps[2:], 2):
+        made_of = table_names(load_views()[step.name].select) & {*load_views(), MOVED, COUNTED}
         assert made_of <= {earlier.name for earlier in steps[:at]}
         create = sqlglot.parse_one(step.statement, read=ATHENA)
         assert load_views()[step.name].select == create.expression
-    assert f"'{FIRST_HOUR}'" in steps[0].statement
+    assert counted() == sqlglot.parse_one(steps[0].statement, read=ATHENA).expression
+    assert f"'{FIRST_HOUR}'" in steps[1].statement
+    assert [step.statement for step in steps[:2]] == plan_base_views()
 
 
 def test_what_is_as_it_should_be_is_left_alone() -> None:
@@ -85,24 +97,26 @@ def test_a_view_is_made_anew_with_one_that_it_is_made_of() -> None:
     stored = all_stored()
     del stored["copies"]
     assert {"copies": "make", "ticks": "change"} == actions(stored)
+    del stored[COUNTED]
+    assert {COUNTED: "make", MOVED: "change", "gaps": "change"}.items() <= actions(stored).items()
 
 
 def test_where_compaction_has_left_it_the_view_stays() -> None:
     steps = plan_views(all_stored("2026/11/23/01"))
     assert {"keep"} == {step.action for step in steps}
-    assert "from 2026/11/23/01 on" in steps[0].note
+    assert "from 2026/11/23/01 on" in steps[1].note
 
 
 def test_a_column_that_the_table_has_now_makes_it_anew_from_the_same_hour() -> None:
     stored = all_stored() | {MOVED: moved("2026/11/23/01", COLUMNS[1:])}
-    step = plan_views(stored)[0]
+    step = plan_views(stored)[1]
     assert ("change", True) == (step.action, "'2026/11/23/01'" in step.statement)
     assert {MOVED: "change", "copies": "change", "ticks": "change"} == actions(stored)
 
 
 @pytest.mark.parametrize("text", [None, "SELECT * FROM processed", "lake_hour >= '2026/11/23/01' OR '2026/11/23/02'"])
 def test_a_moved_view_that_nobody_understands_is_left_and_said(text: str | None) -> None:
-    step = plan_views(all_stored() | {MOVED: StoredView(text, COLUMNS)})[0]
+    step = plan_views(all_stored() | {MOVED: StoredView(text, COLUMNS)})[1]
     assert ("keep", True) == (step.action, "is left as it is" in step.note)
 
 

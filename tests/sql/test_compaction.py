@@ -47,7 +47,7 @@ def unloaded(statement: str, dialect: str = "athena") -> exp.Select:
 def test_on_athena_the_same_select_is_written_aside_from_the_very_objects(dialect: str) -> None:
     select = unloaded(plan_unload(OF_OBJECT, generation="g1", bucket="lake", folder="s3://aside/x/"), dialect)
     assert [column.name for column in read_table("history").columns] == select.named_selects
-    assert {"processed"} == {each.name for each in select.find_all(exp.Table)}
+    assert {"delivered"} == {each.name for each in select.find_all(exp.Table)}
     assert f"\"$path\" IN ('s3://lake/{INPUT}')" in select.sql(dialect)
     assert "lake_kind IN ('ticker')" in select.sql(dialect)
     assert "lake_hour IN ('2026/11/23/03')" in select.sql(dialect)
@@ -76,7 +76,7 @@ def test_on_athena_an_hour_is_checked_in_its_own_partition_against_its_own_objec
 def test_objects_are_asked_for_their_hours_by_name() -> None:
     near = plan_near_of([INPUT], bucket="lake").sql("athena", comments=False)
     assert f"\"$path\" IN ('s3://lake/{INPUT}')" in near
-    assert "FROM processed WHERE" in near
+    assert "FROM delivered WHERE" in near
 
 
 def test_a_check_names_what_is_wrong() -> None:

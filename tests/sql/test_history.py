@@ -14,7 +14,6 @@ from sql.history import (
     Manifest,
     ManifestDamaged,
     Survey,
-    counts,
     decode_manifest,
     encode_manifest,
     history_key,
@@ -116,19 +115,3 @@ def test_keys_say_their_hour_and_kind() -> None:
     assert TWO == hour_of_key("history", ROWS)
     assert None is hour_of_key("history", "history/coinbase/2026/11/23/x/history-ab12.parquet")
     assert "mixed" == kind_of("processed/coinbase/mixed/2026/11/23/02/a.parquet")
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("a.parquet", True),
-        ("a.json", False),
-        ("old.parquet", False),
-        ("replay-0123456789abcdef-0.parquet", True),
-        ("replay-fedcba9876543210-0.parquet", False),
-    ],
-)
-def test_an_object_counts_unless_a_replay_says_otherwise(name: str, expected: bool) -> None:
-    folder = "processed/coinbase/ticker/2026/11/23/02/"
-    replaced = frozenset({folder + "old.parquet"})
-    assert expected == counts(folder + name, replaced=replaced, replays={"0123456789abcdef"})

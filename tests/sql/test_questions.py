@@ -48,7 +48,7 @@ def parameter(type_: ParameterType) -> Parameter:
 
 
 def write_hours(root: Path, *hours: int) -> None:
-    table = read_table("processed")
+    table = read_table("delivered")
     schema = pa.schema([pa.field(c.name, pa.int64() if c.type == "bigint" else pa.string()) for c in table.columns])
     for hour in hours:
         folder = root / "processed/coinbase/ticker" / lake_hour(hour * 3_600_000_000)

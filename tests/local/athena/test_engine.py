@@ -42,7 +42,7 @@ def names(outcome: Outcome) -> list[str]:
 
 
 def test_views_are_made_of_views_and_tables(lake: Path) -> None:
-    views = {"outer_one": "SELECT max(x) AS y FROM d.inner_one", "inner_one": "SELECT trade_id AS x FROM processed"}
+    views = {"outer_one": "SELECT max(x) AS y FROM d.inner_one", "inner_one": "SELECT trade_id AS x FROM delivered"}
     outcome = run(lake, "SELECT y FROM outer_one", views)
     assert ([(2,)], ["y"]) == (outcome.rows, names(outcome))
     assert outcome.scanned_bytes == sum(path.stat().st_size for path in lake.rglob("*.parquet"))
@@ -50,20 +50,27 @@ def test_views_are_made_of_views_and_tables(lake: Path) -> None:
         run(lake, "SELECT * FROM a", {"a": "SELECT * FROM b", "b": "SELECT * FROM a"})
 
 
+def test_a_view_may_name_the_path_of_a_table(lake: Path) -> None:
+    views = {"placed": 'SELECT trade_id, "$path" AS object FROM delivered'}
+    (count,) = run(lake, "SELECT count(DISTINCT object) FROM placed", views).rows
+    assert count > (0,)
+    assert "$path" not in names(run(lake, "SELECT * FROM delivered", views))
+
+
 def test_an_expression_without_a_name_is_named_by_its_place(lake: Path) -> None:
     assert ["_col0", "trades", "price", "_col3"] == names(
-        run(lake, "SELECT count(*), count(*) AS Trades, price, 1 + 1 FROM d.processed GROUP BY price")
+        run(lake, "SELECT count(*), count(*) AS Trades, price, 1 + 1 FROM d.delivered GROUP BY price")
     )
-    assert "kind" == names(run(lake, "SELECT * FROM processed"))[0]
+    assert "kind" == names(run(lake, "SELECT * FROM delivered"))[0]
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("SELECT * FROM nowhere", "TABLE_NOT_FOUND: Table 'awsdatacatalog.d.nowhere' does not exist"),
-        ("SELECT nothing FROM processed", "COLUMN_NOT_FOUND"),
+        ("SELECT nothing FROM delivered", "COLUMN_NOT_FOUND"),
         ("SELECT CAST(price AS BIGINT) FROM (SELECT 'x' AS price)", "INVALID_CAST_ARGUMENT"),
-        ("CREATE VIEW v AS SELECT nothing FROM processed", "COLUMN_NOT_FOUND"),
+        ("CREATE VIEW v AS SELECT nothing FROM delivered", "COLUMN_NOT_FOUND"),
         ("INSERT INTO history (price) SELECT 1, 2", "MISMATCHED_COLUMN_TYPES"),
         ("INSERT INTO history (prize, event_hour) SELECT 1, 'h'", "MISMATCHED_COLUMN_TYPES"),
         ("INSERT INTO history (trade_id) SELECT 1", "HIVE_PARTITION_VALUE_UNSUPPORTED"),
@@ -88,7 +95,7 @@ def test_nothing_outside_the_folder_can_be_read(lake: Path) -> None:
 def test_an_hour_is_unloaded_in_order_and_its_timestamps_have_milliseconds(lake: Path) -> None:
     outcome = run(
         lake,
-        "UNLOAD (SELECT trade_id, CAST('2026-11-23 02:00:00.123456' AS TIMESTAMP) AS at FROM processed ORDER BY trade_id)"
+        "UNLOAD (SELECT trade_id, CAST('2026-11-23 02:00:00.123456' AS TIMESTAMP) AS at FROM delivered ORDER BY trade_id)"
         " TO 's3://b/aside/x/' WITH (format = 'PARQUET', compression = 'ZSTD')",
     )
     assert (2, 1) == (outcome.update_count, len(outcome.written))
@@ -102,7 +109,7 @@ def test_an_hour_is_unloaded_in_order_and_its_timestamps_have_milliseconds(lake:
 
 
 def test_a_statement_that_was_stopped_writes_nothing(lake: Path) -> None:
-    running = started(lake, "INSERT INTO history (trade_id, event_hour) SELECT trade_id, 'h' FROM processed")
+    running = started(lake, "INSERT INTO history (trade_id, event_hour) SELECT trade_id, 'h' FROM delivered")
     running.stop()
     with pytest.raises(StatementStopped):
         running.run()

@@ -17,7 +17,7 @@ from tests.local.lake.trades import put, ticker
 
 INSERT = """
 INSERT INTO history (trade_id, event_time, event_hour)
-SELECT trade_id, TIMESTAMP '2026-11-23 02:00:00.123', lake_hour FROM processed ORDER BY trade_id
+SELECT trade_id, TIMESTAMP '2026-11-23 02:00:00.123', lake_hour FROM delivered ORDER BY trade_id
 """
 
 

@@ -57,7 +57,7 @@ def refusal(call: Any, **request: Any) -> tuple[str, str, str]:
 
 def test_pages_have_so_many_rows_and_the_header_is_one_of_the_first(hosted: HostedAthena) -> None:
     client = hosted.client()
-    query_id = start(client, "SELECT trade_id FROM processed ORDER BY 1")
+    query_id = start(client, "SELECT trade_id FROM delivered ORDER BY 1")
     assert ("SUCCEEDED", "DML", "SELECT") == (
         (ended := end(client, query_id))["Status"]["State"],
         ended["StatementType"],
@@ -77,7 +77,7 @@ def test_wrong_calls_are_refused_as_botocore_expects(hosted: HostedAthena) -> No
     client = hosted.client()
     query_id = start(client, "SELECT 1 AS x")
     end(client, query_id)
-    failed = start(client, "SELECT nothing FROM processed")
+    failed = start(client, "SELECT nothing FROM delivered")
     end(client, failed)
     code = "InvalidRequestException"
     assert (code, "QueryExecution x was not found", "INVALID_INPUT") == refusal(
@@ -137,7 +137,7 @@ def test_a_view_is_there_for_statements_and_for_glue_until_it_is_dropped(hosted:
     client, glue = hosted.client(), hosted.client("glue")
     assert (
         "DDL"
-        == end(client, start(client, "CREATE VIEW few AS SELECT trade_id AS x FROM processed WHERE trade_id < 3"))[
+        == end(client, start(client, "CREATE VIEW few AS SELECT trade_id AS x FROM delivered WHERE trade_id < 3"))[
             "StatementType"
         ]
     )
@@ -155,7 +155,7 @@ def test_a_view_is_there_for_statements_and_for_glue_until_it_is_dropped(hosted:
 
 def test_rows_that_were_inserted_are_counted(lake: Path, hosted: HostedAthena) -> None:
     client = hosted.client()
-    query_id = start(client, "INSERT INTO history (trade_id, event_hour) SELECT trade_id, lake_hour FROM processed")
+    query_id = start(client, "INSERT INTO history (trade_id, event_hour) SELECT trade_id, lake_hour FROM delivered")
     assert "INSERT" == end(client, query_id)["SubstatementType"]
     answer = client.get_query_results(QueryExecutionId=query_id)
     assert (7, []) == (answer["UpdateCount"], answer["ResultSet"]["Rows"])

@@ -36,7 +36,7 @@ def test_objects_are_found_as_athena_finds_them(tmp_path: Path) -> None:
     (tmp_path / "processed/coinbase/ticker/x").touch()  # in no hour
     (tmp_path / "processed/coinbase/strange/2026/11/23/02").mkdir(parents=True)
     (tmp_path / "processed/coinbase/strange/2026/11/23/02/e").touch()  # of a kind that is not projected
-    found = find_table_objects(read_table("processed"), tmp_path)
+    found = find_table_objects(read_table("delivered"), tmp_path)
     assert ["a", "deeper/b"] == [path.relative_to(folder).as_posix() for path in found]
 
 
@@ -44,11 +44,11 @@ def test_rows_say_the_partition_and_object_they_lie_in(tmp_path: Path) -> None:
     key = put(tmp_path, "a", [ticker(1)])
     put(tmp_path, "b", [ticker(2)], kind="mixed", hour="2026/11/23/03")
     assert [(1, "ticker", "2026/11/23/02"), (2, "mixed", "2026/11/23/03")] == read(
-        tmp_path, "processed", "trade_id, lake_kind, lake_hour"
+        tmp_path, "delivered", "trade_id, lake_kind, lake_hour"
     )
-    rows = read(tmp_path, "processed", '"$path"', with_path=True)
+    rows = read(tmp_path, "delivered", '"$path"', with_path=True)
     assert (f"s3://b/{key}",) in rows
-    assert (tmp_path / key).stat().st_size < plan_scan("processed", tmp_path, bucket="b", with_path=False).size_bytes
+    assert (tmp_path / key).stat().st_size < plan_scan("delivered", tmp_path, bucket="b", with_path=False).size_bytes
 
 
 def test_manifests_are_json_and_other_fields_of_theirs_are_not_seen(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ ODD_NAMES = [
 
 
 def write_ticker(lake: Path, hour: str, *, trade_id: int, name: str = "ticklake-1.parquet") -> None:
-    table = read_table("processed")
+    table = read_table("delivered")
     schema = pa.schema([pa.field(c.name, pa.int64() if c.type == "bigint" else pa.string()) for c in table.columns])
     folder = lake / "processed" / "coinbase" / "ticker" / hour
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def test_a_folder_that_is_not_there_cannot_be_asked(tmp_path: Path) -> None:
 
 
 def test_an_empty_lake_has_every_table_and_view_with_its_columns(tmp_path: Path) -> None:
-    table = read_table("processed")
+    table = read_table("delivered")
     expected = [
         (c.name, {"string": "VARCHAR", "bigint": "BIGINT"}[c.type]) for c in (*table.columns, *table.partitions)
     ]

@@ -75,7 +75,7 @@ def test_a_damaged_object_beside_good_ones_is_named_when_it_is_read(tmp_path: Pa
     good = pa.table(
         {
             column.name: pa.array([], pa.int64() if column.type == "bigint" else pa.string())
-            for column in read_table("processed").columns
+            for column in read_table("delivered").columns
         }
     )
     (tmp_path / key).mkdir(parents=True)
@@ -130,6 +130,6 @@ def test_an_empty_error_object_has_no_lines(tmp_path: Path) -> None:
 
 
 def test_the_table_finds_its_own_objects(tmp_path: Path) -> None:
-    table = read_table("processed")
+    table = read_table("delivered")
     expected = put(tmp_path, "processed/coinbase/mixed/2026/11/23/02/x.parquet")
     assert [expected] == find_objects(tmp_path, prefix=table.prefix, pattern=table.key_pattern)

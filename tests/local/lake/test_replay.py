@@ -15,15 +15,14 @@ from local.lake.replay import (
     RawObjectDamaged,
     ReplayPlan,
     RowsUnreadable,
-    Step,
-    finish_replays,
     list_raw_hours,
     plan_replay,
-    replay_hour,
 )
+from local.lake.swap import Step, finish_replays, replay_hour
 from local.lake.verdict import judge_line
 from sql.history import plan_compaction
 from sql.hours import hour_start_us
+from sql.replays import kept_key, record_key
 from tests.local.lake.trades import LATER, SESSION, files, put, select, ticker, ticks
 from transform_lambda.decode import decode_line
 from transform_lambda.row import build_row
@@ -127,8 +126,8 @@ def test_what_was_replaced_is_kept_aside(tmp_path: Path) -> None:
     fill(tmp_path)
     before = {key for key in files(tmp_path) if key.startswith("processed/")}
     planned = replay(tmp_path)
-    assert before == set(planned.replaced)
-    assert {f"replaced/{planned.id}/{key}" for key in before} <= set(files(tmp_path))
+    assert before == set(planned.record.replaced)
+    assert {kept_key(1, key) for key in before} <= set(files(tmp_path))
     assert not before & set(files(tmp_path))
 
 
@@ -196,7 +195,7 @@ def test_a_raw_object_that_is_cut_leaves_its_hour_as_it_is(tmp_path: Path) -> No
     with pytest.raises(RowsUnreadable, match=r"x\.parquet"):
         plan(tmp_path)
     (tmp_path / "replay").mkdir()
-    (tmp_path / "replay/x.json").write_text("{")
+    (tmp_path / record_key(1)).write_text("{")
     with pytest.raises(LakeError):
         plan(tmp_path)
 

@@ -21,7 +21,7 @@ HOUR: Final = datetime(2026, 11, 23, 2, tzinfo=UTC)  # 2026/11/23/02
 LATER: Final = datetime(2026, 11, 24, tzinfo=UTC)
 SESSION: Final = "01KAR2M9Q4T8W6X0Y5Z7B3C1DF"
 SCHEMA: Final = pa.schema(
-    [pa.field(c.name, pa.int64() if c.type == "bigint" else pa.string()) for c in read_table("processed").columns]
+    [pa.field(c.name, pa.int64() if c.type == "bigint" else pa.string()) for c in read_table("delivered").columns]
 )
 
 
