@@ -1,7 +1,8 @@
 """
-The lake cross-checked with Coinbase's own candles: our minutes from ticks, asked of the lake, against theirs, page by page.
+The lake cross-checked with Coinbase's own candles: our minutes from ticks, asked of the lake, against theirs, product by product.
 
-Laws: a page that could not be had makes the check not run, with the reason, never passed; only whole minutes are compared, in which the lake
+Laws: never more than some products' minutes are held, and one product's candles, a page at a time; a product whose candles could not be had, or for
+which there was no time, is said by name and makes the check no better than run in part; only whole minutes are compared, in which the lake
 has trades or a producer testified to have watched; `now` is an argument.
 Refuses to know: HTTP (candle_fetch), what makes two candles differ and why (candle_compare).
 """
@@ -9,6 +10,7 @@ Refuses to know: HTTP (candle_fetch), what makes two candles differ and why (can
 # ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, CandlesUnavailable
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -28,25 +30,33 @@ from audit_lambda.candle_compare import (
     make_finding,
     plan_pages,
 )
-from audit_lambda.checks import MOST_FINDINGS
+from audit_lambda.checks import MOST_FINDINGS, load_question
+from audit_lambda.findings import SEVERITIES, Finding
 from audit_lambda.report import CheckResult
-from infra import AUDIT_QUERIES
 from sql.engine import EngineFailed
-from sql.hours import EPOCH
-from sql.questions import decode_instant_us, decode_query, load_query, plan_query
+from sql.hours import EPOCH, HOUR_US
+from sql.questions import decode_instant_us, load_query, plan_query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from audit_lambda.candle_compare import Disagreement
-    from audit_lambda.findings import Finding
-    from sql.engine import Engine
+    from audit_lambda.report import State
+    from sql.engine import Answer, Engine
     from sql.questions import Query
 
 QUESTION: Final = "Do Coinbase's own candles say the same as our ticks, minute by minute?"
+# Minutes of products asked for at once: about 40 MB as Python holds them, and 40 pages of Athena's answer.
+MOST_MINUTES: Final = 40_000
+# Products in a row whose candles could not be had: the exchange is not there, and to ask for the others takes a minute each.
+MOST_FAILURES: Final = 3
+NO_TIME: Final = "there was no time left to ask for them"
+_NOTHING: Final = "there is no whole minute with trades or with testimony that somebody watched"
 _US: Final = timedelta(microseconds=1)
-_MINUTE_IDS: Final = "minute_ids"
+_DAY_US: Final = 24 * HOUR_US
+# The golden section, in millionths: the days' beginnings lie as far from each other as can be.
+_STRIDE: Final = 618_034
 
 Hole = tuple[int, int, str]  # from, until, why; microseconds
 
@@ -78,147 +88,288 @@ class CandleSource(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product, and how many of its minutes are to be compared, as far as the lake can tell beforehand."""
+
+    product_id: str
+    minutes: int
+
+
 def check_candles(
     engine: Engine,
     fetch: CandleSource,
     *,
     values: Mapping[str, str],
     now: datetime,
+    may_go_on: Callable[[], bool] = lambda: True,
     tolerance: Tolerance = Tolerance(),  # noqa: B008  # frozen
+    most_minutes: int = MOST_MINUTES,
 ) -> CheckResult:
     """
     What the lake and Coinbase's candles disagree about.
 
     Shapes: `values` may have `product`, `from` and `to`, as a person writes them. The span's first and last minute count where they are
     whole.
-    Clock: minutes that end after `now` are not compared; `now` is the clock of the exchange that is asked.
+    Clock: minutes that end after `now` are not compared; `now` is the clock of the exchange that is asked. Before every page `may_go_on` is asked.
     Raises: ValueRefused, ParameterUnknown.
     """
-    now_us = (now - EPOCH) // _US
+    scope = _Scope({name: values[name] for name in ("product", "from", "to") if name in values}, (now - EPOCH) // _US)
+    run = _Run(engine, fetch, scope, may_go_on, tolerance)
     try:
-        minutes = read_minutes(engine, values, now_us=now_us)
-        if not minutes:
-            return _not_run(
-                tolerance, why="there is no whole minute with trades or with testimony that somebody watched"
-            )
-        disagreements, refusals = _compare(minutes, fetch, tolerance, now_us)
-    except (EngineFailed, CandlesUnavailable, CandlesUnreadable) as failed:
-        return _not_run(tolerance, why=str(failed).rstrip("."))
-    found = [*list_findings(disagreements), *refusals]
-    return CheckResult(
-        name=CHECK,
+        products = read_products(engine, scope.values)
+        holes = _read_holes(engine, scope.values)
+    except EngineFailed as failed:
+        return run.result("not_run", why=str(failed).rstrip("."))
+    for batch in plan_batches(products, from_us=scope.from_us, most=most_minutes):
+        run.compare(batch, holes)
+    return run.conclude()
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What is asked, and when."""
+
+    values: Mapping[str, str]
+    now_us: int
+
+    @property
+    def from_us(self) -> int:
+        return (decode_instant_us(self.values["from"]) if "from" in self.values else None) or 0
+
+    def whole_minutes(self) -> tuple[int, int]:
+        """The span without its cut first and last minute."""
+        to_us = (decode_instant_us(self.values["to"]) if "to" in self.values else None) or self.now_us
+        to_us = min(to_us, self.now_us)
+        return self.from_us + -self.from_us % MINUTE_US, to_us - to_us % MINUTE_US
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run over the products: what was compared, and what was not and why."""
+
+    engine: Engine
+    fetch: CandleSource
+    scope: _Scope
+    may_go_on: Callable[[], bool]
+    tolerance: Tolerance
+    compared: int = 0
+    failures: int = 0
+    # The worst, at most MOST_FINDINGS; all are counted.
+    findings: list[Finding] = field(default_factory=list)
+    found_count: int = 0
+    found_amount: int = 0
+    # Why no more product is asked for.
+    given_up: str = ""
+    left: list[tuple[Product, str]] = field(default_factory=list)
+
+    def compare(self, batch: Sequence[Product], holes: Mapping[str, Sequence[Hole]]) -> None:
+        self._look_at_time()
+        if not self.given_up:
+            try:
+                rows = _ask(self.engine, load_question("candle_minutes"), self._names(batch))
+            except EngineFailed as failed:
+                self.given_up = str(failed).rstrip(".")
+        if self.given_up:
+            self.left += [(product, self.given_up) for product in batch]
+            return
+        minutes = dict(read_minutes(rows, holes, self.scope.whole_minutes()))
+        for product in batch:
+            self._compare_product(product, minutes.pop(product.product_id, []))
+
+    def _names(self, batch: Sequence[Product]) -> dict[str, str]:
+        if "product" in self.scope.values:
+            return dict(self.scope.values)
+        return {
+            **self.scope.values,
+            "first_product": batch[0].product_id,
+            "last_product": batch[-1].product_id,
+        }
+
+    def _look_at_time(self) -> None:
+        if not self.given_up and not self.may_go_on():
+            self.given_up = NO_TIME
+
+    def _compare_product(self, product: Product, minutes: Sequence[Minute]) -> None:
+        if not minutes:  # none of them is whole
+            return
+        if self.given_up:
+            self._leave(product, self.given_up)
+            return
+        try:
+            theirs = self._fetch_pages(product.product_id, [minute.start_us for minute in minutes])
+        except CandlesRefused as refused:
+            self._find([make_finding(minutes, "notice", str(refused).rstrip("."))])
+        except (CandlesUnavailable, CandlesUnreadable) as failed:
+            self._leave(product, failed.why if isinstance(failed, CandlesUnavailable) else str(failed).rstrip("."))
+            return
+        else:
+            compared = (self._compare_minute(minute, theirs.get(minute.start_us)) for minute in minutes)
+            self._find(list_findings([each for each in compared if each is not None]))
+        self.compared += 1
+        self.failures = 0
+
+    def _compare_minute(self, minute: Minute, theirs: Candle | None) -> Disagreement | None:
+        return compare_minute(minute, theirs, self.tolerance, now_us=self.scope.now_us)
+
+    def _find(self, found: Sequence[Finding]) -> None:
+        self.found_count += len(found)
+        self.found_amount += sum(finding.amount for finding in found)
+        self.findings = sorted([*self.findings, *found], key=_badness)[:MOST_FINDINGS]
+
+    def _leave(self, product: Product, why: str) -> None:
+        self.left.append((product, why))
+        if not self.given_up:
+            self.failures += 1
+            if self.failures == MOST_FAILURES:
+                self.given_up = f"the candles of {MOST_FAILURES} products in a row could not be had, last: {why}"
+
+    def _fetch_pages(self, product_id: str, starts_us: Sequence[int]) -> dict[int, Candle]:
+        theirs: dict[int, Candle] = {}
+        for start_us, end_us in plan_pages(starts_us):
+            self._look_at_time()
+            if self.given_up:
+                raise CandlesUnavailable(product_id=product_id, why=self.given_up)
+            page = decode_candles(self.fetch(product_id, start_us=start_us, end_us=end_us))
+            theirs |= {at_us: candle for at_us, candle in page.items() if start_us <= at_us < end_us}
+        return theirs
+
+    def conclude(self) -> CheckResult:
+        """The result, once every product had its turn."""
+        self._find([_left_out(product, why) for product, why in self.left])
+        if self.left:
+            of = len(self.left) + self.compared
+            why = f"{len(self.left)} of {of} product{'s' * (of > 1)} could not be compared: {self.left[0][1]}"
+            return self.result("partly" if self.compared else "not_run", why=why)
+        return self.result("found" if self.findings else "passed", why="" if self.compared else _NOTHING)
+
+    def result(self, state: State, *, why: str) -> CheckResult:
+        return CheckResult(
+            name=CHECK,
+            group="candles",
+            question=QUESTION,
+            thresholds=self.tolerance.thresholds(),
+            state=state,
+            why=why,
+            found_count=self.found_count,
+            found_amount=self.found_amount,
+            findings=tuple(self.findings),
+        )
+
+
+def _badness(finding: Finding) -> tuple[int, str, int]:
+    return -SEVERITIES.index(finding.severity), finding.product_id or "", finding.first_us or 0
+
+
+def _left_out(product: Product, why: str) -> Finding:
+    return Finding(
+        check=CHECK,
         group="candles",
-        question=QUESTION,
-        thresholds=tolerance.thresholds(),
-        state="found" if found else "passed",
-        found_count=len(found),
-        found_amount=sum(finding.amount for finding in found),
-        findings=tuple(found[:MOST_FINDINGS]),
+        severity="notice",
+        product_id=product.product_id,
+        session=None,
+        first_us=None,
+        last_us=None,
+        first_id=None,
+        last_id=None,
+        amount=product.minutes,
+        what=f"minutes not compared with Coinbase's candles: {why}",
     )
 
 
-def _not_run(tolerance: Tolerance, *, why: str) -> CheckResult:
-    return CheckResult(CHECK, "candles", QUESTION, tolerance.thresholds(), "not_run", why=why)
-
-
-def _compare(
-    minutes: Sequence[Minute], fetch: CandleSource, tolerance: Tolerance, now_us: int
-) -> tuple[list[Disagreement], list[Finding]]:
-    """What disagrees, and a finding for each product that Coinbase has no candles of."""
-    disagreements: list[Disagreement] = []
-    refusals: list[Finding] = []
-    for product_id, group in groupby(minutes, key=lambda minute: minute.product_id):
-        own = list(group)
-        try:
-            theirs = _fetch_pages(fetch, product_id, [minute.start_us for minute in own])
-        except CandlesRefused as refused:
-            refusals.append(make_finding(own, "notice", str(refused).rstrip(".")))
-            continue
-        compared = (compare_minute(minute, theirs.get(minute.start_us), tolerance, now_us=now_us) for minute in own)
-        disagreements += [each for each in compared if each is not None]
-    return disagreements, refusals
-
-
-def _fetch_pages(fetch: CandleSource, product_id: str, starts_us: Sequence[int]) -> dict[int, Candle]:
-    theirs: dict[int, Candle] = {}
-    for start_us, end_us in plan_pages(starts_us):
-        page = decode_candles(fetch(product_id, start_us=start_us, end_us=end_us))
-        theirs |= {at_us: candle for at_us, candle in page.items() if start_us <= at_us < end_us}
-    return theirs
-
-
-def read_minutes(engine: Engine, values: Mapping[str, str], *, now_us: int) -> list[Minute]:
+def plan_batches(products: Sequence[Product], *, from_us: int, most: int) -> list[list[Product]]:
     """
-    The whole minutes of the span in which the lake has trades or a producer testified to have watched, by product and time.
+    Every product once, as many together as have `most` minutes, neighbours by name; a product that has more is alone.
+
+    Shapes: `products` in the order of names. Which comes first changes from day to day, so that where time never is enough for
+    all, each has its turn.
+    """
+    first = from_us // _DAY_US * _STRIDE % 1_000_000 * len(products) // 1_000_000
+    batches: list[list[Product]] = []
+    for part in (products[first:], products[:first]):
+        batch: list[Product] = []
+        for product in part:
+            if batch and sum(each.minutes for each in batch) + product.minutes > most:
+                batches.append(batch)
+                batch = []
+            batch.append(product)
+        batches += [batch] if batch else []
+    return batches
+
+
+def read_products(engine: Engine, values: Mapping[str, str]) -> list[Product]:
+    """
+    The products that there are minutes of, in the order of names.
 
     Raises: EngineFailed, ValueRefused, ParameterUnknown.
     """
-    scope = {name: values[name] for name in ("product", "from", "to") if name in values}
-    ours = {_key(row, "interval_start"): _candle(row) for row in _ask(engine, load_query("ohlcv"), scope)}
-    ids = _read_ids(engine, scope)
-    watched = {_key(row, "minute"): bool(row["whole"]) for row in _ask(engine, load_query("coverage"), scope)}
-    holes = _read_holes(engine, scope)
-    from_us, to_us = _whole_minutes(scope, now_us)
-    known = ours.keys() | {key for key, whole in watched.items() if whole}
-    return [
-        Minute(
-            product_id=product_id,
-            start_us=start_us,
-            ours=ours.get((product_id, start_us)),
-            ids=join_ids(ids.get(product_id, ()), start_us),
-            hole=_hole_at(holes.get(product_id, ()), start_us),
-            watched=watched.get((product_id, start_us), False),
+    answer = _ask(engine, load_question("candle_products"), values)
+    return sorted((Product(str(name), int(minutes)) for name, minutes in answer.rows), key=lambda each: each.product_id)
+
+
+def read_minutes(
+    answer: Answer, holes: Mapping[str, Sequence[Hole]], whole: tuple[int, int]
+) -> Iterator[tuple[str, list[Minute]]]:
+    """
+    The minutes of candle_minutes.sql's answer that lie in `whole` (from, until), by product.
+
+    Shapes: rows in the order of products and times.
+    """
+    rows = (dict(zip(answer.columns, row, strict=True)) for row in answer.rows)
+    for product_id, group in groupby(rows, key=lambda row: str(row["product_id"])):
+        own = list(group)
+        ids = [_minute_ids(row) for row in own if row["trades"]]
+        yield (
+            product_id,
+            [
+                _minute(row, ids, holes.get(product_id, ()))
+                for row in own
+                if whole[0] <= row["start_us"] and row["start_us"] + MINUTE_US <= whole[1]
+            ],
         )
-        for product_id, start_us in sorted(known)
-        if from_us <= start_us and start_us + MINUTE_US <= to_us
-    ]
 
 
-def _ask(engine: Engine, query: Query, scope: Mapping[str, str]) -> list[dict[str, Any]]:
-    answer = engine.ask(plan_query(query, scope))
-    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+def _minute_ids(row: Mapping[str, Any]) -> MinuteIds:
+    return MinuteIds(*(int(row[name]) for name in ("start_us", "trades", "first_id", "last_id")))
 
 
-def _key(row: Mapping[str, Any], column: str) -> tuple[str, int]:
-    return row["product_id"], _us(row[column])
+def _minute(row: Mapping[str, Any], ids: Sequence[MinuteIds], holes: Sequence[Hole]) -> Minute:
+    start_us = int(row["start_us"])
+    return Minute(
+        product_id=str(row["product_id"]),
+        start_us=start_us,
+        ours=Candle(*(row[name] for name in _FIGURES)) if row["trades"] else None,
+        ids=join_ids(ids, start_us),
+        hole=_hole_at(holes, start_us),
+        watched=bool(row["watched"]),
+    )
+
+
+_FIGURES: Final = ("open_price", "high_price", "low_price", "close_price", "volume")
+
+
+def _ask(engine: Engine, query: Query, values: Mapping[str, str]) -> Answer:
+    return engine.ask(plan_query(query, values))
 
 
 def _us(instant: datetime) -> int:
     return (instant.replace(tzinfo=UTC) - EPOCH) // _US
 
 
-def _candle(row: Mapping[str, Any]) -> Candle:
-    return Candle(open=row["open"], high=row["high"], low=row["low"], close=row["close"], volume=row["volume"])
-
-
-def _read_ids(engine: Engine, scope: Mapping[str, str]) -> dict[str, list[MinuteIds]]:
-    text = (AUDIT_QUERIES / f"{_MINUTE_IDS}.sql").read_text(encoding="utf-8")
-    by_product: dict[str, list[MinuteIds]] = {}
-    for row in _ask(engine, decode_query(_MINUTE_IDS, text), scope):
-        numbers = (int(row[name]) for name in ("start_us", "trades", "first_id", "last_id"))
-        by_product.setdefault(row["product_id"], []).append(MinuteIds(*numbers))
-    return by_product
-
-
-def _read_holes(engine: Engine, scope: Mapping[str, str]) -> dict[str, list[Hole]]:
+def _read_holes(engine: Engine, values: Mapping[str, str]) -> dict[str, list[Hole]]:
     """Every named hole, whatever became of it: a minute whose ids are whole by now asks for none."""
     by_product: dict[str, list[Hole]] = {}
-    for row in _ask(engine, load_query("holes"), scope):
+    answer = _ask(engine, load_query("holes"), values)
+    for cells in answer.rows:
+        row = dict(zip(answer.columns, cells, strict=True))
         first, last = row["before_time"] or row["receive_time"], row["after_time"] or row["receive_time"]
         by_product.setdefault(row["product_id"], []).append((_us(first), _us(last), row["reason"]))
     return by_product
 
 
 def _hole_at(holes: Sequence[Hole], start_us: int) -> str:
-    touching = (
+    """Why there is a hole in this minute: every reason that a hole which touches it has, or nothing."""
+    touching = {
         reason for first_us, last_us, reason in holes if first_us < start_us + MINUTE_US and last_us >= start_us
-    )
-    return next(touching, "")
-
-
-def _whole_minutes(scope: Mapping[str, str], now_us: int) -> tuple[int, int]:
-    """The span without its cut first and last minute."""
-    from_us = (decode_instant_us(scope["from"]) if "from" in scope else None) or 0
-    to_us = (decode_instant_us(scope["to"]) if "to" in scope else None) or now_us
-    to_us = min(to_us, now_us)
-    return from_us + -from_us % MINUTE_US, to_us - to_us % MINUTE_US
+    }
+    return " and ".join(sorted(touching))

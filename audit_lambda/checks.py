@@ -63,7 +63,12 @@ def load_figures() -> tuple[Query, ...]:
 
 def load_slo() -> Query:
     """The question of how many trade ids were to be expected each day, and how many are missing."""
-    return _read("", SLO)
+    return load_question(SLO)
+
+
+def load_question(name: str) -> Query:
+    """A question of the folder that is neither check nor figure: what somebody has to know beside them."""
+    return _read("", name)
 
 
 def _read(folder: str, name: str) -> Query:

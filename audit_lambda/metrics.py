@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from audit_lambda.findings import VERDICTS
+from audit_lambda.report import UNPROVEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,8 @@ METRICS: Final = (
     Metric("AuditDamage", "Count", "all that damage findings mean: rows, lines, objects", lambda report: found(report, "damage")),
     Metric("AuditWarnings", "Count", "findings that look wrong while nothing proves it",
            lambda report: sum(f.severity == "warning" for check in report.checks for f in check.findings)),
-    Metric("AuditChecksNotRun", "Count", "checks that could not run", lambda report: sum(check.state == "not_run" for check in report.checks)),
+    Metric("AuditChecksNotRun", "Count", "checks that could not run, or only in part",
+           lambda report: sum(check.state in UNPROVEN for check in report.checks)),
     Metric("AuditBudgetUsed", "Percent", "how much of the span's error budget is used: 100 is all of it; none where no trade was expected",
            lambda report: None if report.slo.budget_used is None else 100 * float(report.slo.budget_used)),
     Metric("AuditScanned", "Bytes", "what the engine read, which Athena bills; none where it does not say",

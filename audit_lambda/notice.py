@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from audit_lambda.findings import SEVERITIES
+from audit_lambda.report import UNPROVEN
 from audit_lambda.words import say_budget, say_objective, say_share, say_span, say_why, visible
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def _lines(report: Report, kind: Kind, before: Report | None, page: str) -> Iter
     yield f"{say_share(report.slo)} {say_objective(report.slo)} {say_budget(report.slo)}"
     yield from _findings(report)
     for check in report.checks:
-        if check.state == "not_run":
-            yield f"Not run: {check.name} ({visible(check.why)})."
+        if check.state in UNPROVEN:
+            yield f"{'Not run' if check.state == 'not_run' else 'Run in part'}: {check.name} ({visible(check.why)})."
     yield f"\nThe report: {page}"
     yield "What to do: docs/operations.md#the-audit"
 

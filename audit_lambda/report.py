@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT: Final = 1
-State = Literal["passed", "found", "not_run"]
+# `partly`: a part of what it asks was not looked at, and `why` says why; its findings are of the rest, and of what was left.
+State = Literal["passed", "found", "partly", "not_run"]
+# States in which something was not looked at, so that nothing can be called whole.
+UNPROVEN: Final[frozenset[State]] = frozenset({"partly", "not_run"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class CheckResult:
     One check: what it asked, with which thresholds, and what it found.
 
     Shapes: `findings` are the worst and largest, at most MOST_FINDINGS; `found_count` counts all, `found_amount` sums all their amounts.
-    `why` says why it was not run.
+    `why` says why it was not run, or only in part.
     """
 
     name: str

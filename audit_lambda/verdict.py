@@ -12,7 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import TYPE_CHECKING, Final
 
 from audit_lambda.findings import VERDICTS
-from audit_lambda.report import Slo, SloDay
+from audit_lambda.report import UNPROVEN, Slo, SloDay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ def decide_verdict(checks: Iterable[CheckResult]) -> Verdict:
     """The verdict: of the worst finding, and no better than unproven where a check was not run (or none was asked)."""
     results = list(checks)
     verdicts: list[Verdict] = [_MAKES[finding.severity] for result in results for finding in result.findings]
-    if not results or any(result.state == "not_run" for result in results):
+    if not results or any(result.state in UNPROVEN for result in results):
         verdicts.append("unproven")
     return max(verdicts, key=VERDICTS.index, default="whole")
 

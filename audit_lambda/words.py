@@ -91,10 +91,12 @@ def _names(checks: list[CheckResult]) -> str:
 
 
 def _not_run(report: Report) -> str:
-    missing = sum(check.state == "not_run" for check in report.checks)
-    if not missing or missing == len(report.checks):
-        return ""
-    return f" {missing} of {len(report.checks)} checks {'was' if missing == 1 else 'were'} not run."
+    said = ""
+    for state, how in (("not_run", "not run"), ("partly", "run in part")):
+        count = sum(check.state == state for check in report.checks)
+        if count and not (state == "not_run" and count == len(report.checks)):
+            said += f" {count} of {len(report.checks)} checks {'was' if count == 1 else 'were'} {how}."
+    return said
 
 
 def _sum_of_figure(report: Report, name: str, column: str) -> int:

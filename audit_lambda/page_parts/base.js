@@ -65,8 +65,9 @@ const MARKS = {
   hole: ["M14 8.5a19 19 0 0 0 0 31", "M34 8.5a19 19 0 0 1 0 31"],
   damage: ["M12 12l24 24", "M36 12L12 36"],
   not_run: ["M12 24h24"],
+  partly: ["M12 24h10", "M29 24h7"],
 };
-const WORDS = { passed: "passed", notice: "notice", warning: "warning", healed: "healed", hole: "hole", damage: "damage", not_run: "not run" };
+const WORDS = { passed: "passed", notice: "notice", warning: "warning", healed: "healed", hole: "hole", damage: "damage", not_run: "not run", partly: "run in part" };
 // From worst to harmless, as a person reads.
 const SEVERITIES = ["damage", "hole", "healed", "warning", "notice"];
 

@@ -1,7 +1,10 @@
 // The checks, what they found, and what was not run; then every section in the order it is read.
 
-const resultOf = (check) => check.state === "not_run" ? "not_run" : check.worst || "passed";
-const badness = (name) => ["passed", "notice", "warning", "not_run", "healed", "hole", "damage"].indexOf(name);
+const BADNESS = ["passed", "notice", "warning", "healed", "partly", "not_run", "hole", "damage"];
+const badness = (name) => BADNESS.indexOf(name);
+const unproven = (check) => check.state === "not_run" || check.state === "partly";
+// What was found is said where it is worse than what was not looked at.
+const resultOf = (check) => [check.worst || "passed", unproven(check) ? check.state : "passed"].sort((a, b) => badness(b) - badness(a))[0];
 const words = (name) => name.replaceAll("_", " ");
 
 function drawChecks(report) {
@@ -65,7 +68,7 @@ function drawFindings(report) {
 
 function drawNotRun(report) {
   const missing = [
-    ...report.checks.filter((check) => check.state === "not_run").map((check) => [check.name, check.why]),
+    ...report.checks.filter(unproven).map((check) => [check.state === "partly" ? `${check.name} (in part)` : check.name, check.why]),
     ...Object.entries(report.unanswered).map(([name, why]) => [`figure: ${name}`, why]),
   ];
   const made = section("not-run", "Not run", missing.length ? "A verdict can be no better than what was asked." : null);

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import takewhile
@@ -16,13 +17,25 @@ from websockets.asyncio.client import connect
 
 from audit_lambda.candle_compare import MINUTE_US, Tolerance
 from audit_lambda.candle_fetch import CandleClient
-from audit_lambda.candles import CandlesUnavailable, check_candles, read_minutes
+from audit_lambda.candles import (
+    MOST_FAILURES,
+    NO_TIME,
+    CandlesUnavailable,
+    Product,
+    check_candles,
+    plan_batches,
+    read_minutes,
+    read_products,
+)
+from audit_lambda.checks import load_question
+from audit_lambda.verdict import decide_verdict
 from local.exchange.market import Market
 from local.exchange.recording import open_recording
 from local.exchange.server import ExchangeServer
 from local.lake.answers import LakeEngine
 from local.lake.folder import open_lake
 from sql.engine import EngineFailed
+from sql.questions import plan_query
 from tests.local.lake.trades import EPOCH, HOUR, SESSION, put, us
 
 if TYPE_CHECKING:
@@ -33,7 +46,7 @@ if TYPE_CHECKING:
 
     from audit_lambda.findings import Finding
     from audit_lambda.report import CheckResult
-    from sql.engine import Answer
+    from sql.engine import Answer, Engine
 
 Row = dict[str, Any]
 PRODUCTS = ("BTC-USD", "DOGE-USD")
@@ -59,6 +72,11 @@ def frames() -> list[bytes]:
 
 FRAMES = frames()
 ROWS = [row_of(frame, n) for n, frame in enumerate(FRAMES)]
+# How many minutes each product traded in.
+TOLD = {
+    product: len({row["event_time_us"] // MINUTE_US for row in ROWS if row["product_id"] == product})
+    for product in PRODUCTS
+}
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +152,17 @@ def put_coverage(root: Path) -> None:
     put(root, "coverage", [row | {"n": 700_000 + n} for n, row in enumerate(rows)], kind="coverage")
 
 
-def put_gap(root: Path, missing: list[Row], before: Row, after: Row) -> None:
+def put_gap(
+    root: Path, missing: list[Row], before: Row, after: Row, *, reason: str = "disconnected", n: int = 800_000
+) -> None:
     detail = {
-        "product_id": missing[0]["product_id"], "reason": "disconnected", "status": "open", "missing": len(missing),
+        "product_id": missing[0]["product_id"], "reason": reason, "status": "open", "missing": len(missing),
         "first_missing_trade_id": missing[0]["trade_id"], "last_missing_trade_id": missing[-1]["trade_id"],
         "before": {"trade_id": before["trade_id"], "event_time": text(before["event_time_us"])},
         "after": {"trade_id": after["trade_id"], "event_time": text(after["event_time_us"])},
     }  # fmt: skip
-    put(root, "gap", [evidence("gap", missing[0]["product_id"], after["event_time_us"], 800_000, detail)], kind="gap")
+    row = evidence("gap", missing[0]["product_id"], after["event_time_us"], n, detail)
+    put(root, f"gap-{n}", [row], kind="gap")
 
 
 def trades_in(at_minute: int, product_id: str = "BTC-USD") -> list[Row]:
@@ -163,10 +184,8 @@ def test_a_lake_that_has_every_trade_agrees(tmp_path: Path, client: CandleClient
     put(tmp_path, "ticklake-1", ROWS)
     put_coverage(tmp_path)
     with engine_of(tmp_path) as engine:
-        compared = read_minutes(engine, {}, now_us=us(NOW))
-    assert {(product, n) for product in PRODUCTS for n in range(MINUTES)} <= {
-        (minute.product_id, (minute.start_us - START_US) // MINUTE_US) for minute in compared
-    }
+        products = read_products(engine, {})
+    assert [(product, TOLD[product]) for product in PRODUCTS] == [(each.product_id, each.minutes) for each in products]
     result = check(tmp_path, client)
     assert ("candles", "candles", "passed", (), "") == (
         result.group,
@@ -237,10 +256,13 @@ def test_minutes_that_the_span_cuts_are_not_compared(tmp_path: Path, client: Can
     put(tmp_path, "ticklake-1", ROWS)
     span = {"from": text(START_US + 90_000_000), "to": text(START_US + 250_000_000), "product": "BTC-USD"}
     with engine_of(tmp_path) as engine:
-        minutes = read_minutes(engine, span, now_us=us(NOW))
-        cut = read_minutes(engine, {}, now_us=START_US + 150_000_000)
-    assert [("BTC-USD", START_US + n * MINUTE_US) for n in (2, 3)] == [(m.product_id, m.start_us) for m in minutes]
-    assert START_US + MINUTE_US == max(minute.start_us for minute in cut)
+        question = load_question("candle_minutes")
+        answer = engine.ask(plan_query(question, span))
+        cut = engine.ask(plan_query(question, {}))
+    ((product_id, minutes),) = read_minutes(answer, {}, (START_US + 2 * MINUTE_US, START_US + 4 * MINUTE_US))
+    assert ("BTC-USD", [START_US + n * MINUTE_US for n in (2, 3)]) == (product_id, [m.start_us for m in minutes])
+    soon = dict(read_minutes(cut, {}, (0, START_US + 2 * MINUTE_US)))
+    assert START_US + MINUTE_US == max(minute.start_us for minute in soon["BTC-USD"])
     with engine_of(tmp_path) as engine:
         assert "passed" == check_candles(engine, client, values=span, now=NOW).state
 
@@ -265,9 +287,9 @@ def raise_it(error: Exception, *_: object, **__: object) -> bytes:
     [
         (
             partial(raise_it, CandlesUnavailable(product_id="BTC-USD", why="HTTP 503")),
-            "candles of BTC-USD could not be had: HTTP 503",
+            "HTTP 503",
         ),
-        (lambda *_, **__: b"<html>", "holds no candles"),
+        (lambda *_, **__: b"<html>", "Coinbase's answer holds no candles"),
     ],
 )
 def test_candles_that_cannot_be_had_leave_the_check_not_run(
@@ -275,13 +297,136 @@ def test_candles_that_cannot_be_had_leave_the_check_not_run(
 ) -> None:
     put(tmp_path, "ticklake-1", ROWS)
     result = check(tmp_path, fetch)
-    assert ("not_run", ()) == (result.state, result.findings)
-    assert why in result.why
+    assert ("not_run", [("notice", product, -START_US // MINUTE_US, TOLD[product]) for product in PRODUCTS]) == (
+        result.state,
+        brief(result.findings),
+    )
+    assert f"2 of 2 products could not be compared: {why}" in result.why
+    assert all(why in finding.what for finding in result.findings)
 
 
-def test_a_lake_that_holds_nothing_to_compare_is_not_run(tmp_path: Path, client: CandleClient) -> None:
+def test_a_product_that_cannot_be_had_is_named_and_the_others_are_judged(tmp_path: Path, client: CandleClient) -> None:
+    gone = trades_in(3, "DOGE-USD")[1:2]
+    put(tmp_path, "ticklake-1", without(gone))
+    put_coverage(tmp_path)
+
+    def fetch(product_id: str, *, start_us: int, end_us: int) -> bytes:
+        if product_id == "BTC-USD":
+            raise CandlesUnavailable(product_id=product_id, why="HTTP 503")
+        return client(product_id, start_us=start_us, end_us=end_us)
+
+    result = check(tmp_path, fetch)
+    assert ("partly", "1 of 2 products could not be compared: HTTP 503") == (result.state, result.why)
+    assert [("damage", "DOGE-USD"), ("notice", "BTC-USD")] == [(f.severity, f.product_id) for f in result.findings]
+    assert "unproven" == decide_verdict([replace(result, findings=result.findings[1:])])
+
+
+def test_what_there_is_no_time_for_is_named_and_the_rest_is_judged(tmp_path: Path, client: CandleClient) -> None:
+    put(tmp_path, "ticklake-1", ROWS)
+    looks = iter([True, True, False])  # before the minutes, before the first product's page, before the second's
+    with engine_of(tmp_path) as engine:
+        result = check_candles(
+            engine, client, values={}, now=NOW, may_go_on=lambda: next(looks, False), tolerance=Tolerance()
+        )
+    assert ("partly", f"1 of 2 products could not be compared: {NO_TIME}") == (result.state, result.why)
+    (left,) = result.findings
+    assert ("notice", TOLD[left.product_id or ""]) == (left.severity, left.amount)
+
+
+def test_without_time_nothing_is_asked_of_engine_or_exchange(tmp_path: Path) -> None:
+    put(tmp_path, "ticklake-1", ROWS)
+    with engine_of(tmp_path) as engine:
+        counted = Counted(engine)
+        fetch = partial(raise_it, AssertionError("it was asked"))
+        result = check_candles(counted, fetch, values={}, now=NOW, may_go_on=lambda: False)
+    assert ("not_run", f"2 of 2 products could not be compared: {NO_TIME}") == (result.state, result.why)
+    assert 2 == len(counted.rows)  # the products, and the named holes
+
+
+class Counted:
+    """An engine, and how many rows each of its answers had."""
+
+    name = "Counted"
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.rows: list[int] = []
+
+    def ask(self, question: exp.Query) -> Answer:
+        answer = self._engine.ask(question)
+        self.rows.append(len(answer.rows))
+        return answer
+
+
+def test_never_are_all_minutes_of_all_products_held_at_once(tmp_path: Path, client: CandleClient) -> None:
+    many = [f"P{n:03d}-USD" for n in range(24)]
+    foreign = [
+        row | {"product_id": name, "trade_id": 9_000_000 + place, "n": 100_000 + place}
+        for place, (name, row) in enumerate((name, ROWS[n]) for name in many for n in (0, 40))
+    ]
+    put(tmp_path, "ticklake-1", ROWS + foreign)
+    with engine_of(tmp_path) as engine:
+        counted = Counted(engine)
+        asked: list[str] = []
+
+        def fetch(product_id: str, *, start_us: int, end_us: int) -> bytes:
+            asked.append(product_id)
+            return client(product_id, start_us=start_us, end_us=end_us)
+
+        result = check_candles(counted, fetch, values={}, now=NOW, most_minutes=10)
+    products, _, *batches = counted.rows
+    assert len(many) + len(PRODUCTS) == products == len(set(asked)) == len(asked)
+    assert max(batches) <= 10
+    assert sum(batches) > 10 * (len(batches) - 3) // 2
+    assert len(many) == sum("no candles of P" in finding.what for finding in result.findings)
+    assert "found" == result.state
+
+
+def test_an_exchange_that_is_not_there_is_not_asked_for_every_product(tmp_path: Path) -> None:
+    many = [ROWS[0] | {"product_id": f"P{n:03d}-USD", "n": n} for n in range(9)]
+    put(tmp_path, "ticklake-1", many)
+    asked: list[str] = []
+
+    def fetch(product_id: str, **_: object) -> bytes:
+        asked.append(product_id)
+        raise CandlesUnavailable(product_id=product_id, why="HTTP 503")
+
+    result = check(tmp_path, fetch)
+    assert MOST_FAILURES == len(asked)
+    assert ("not_run", 9) == (result.state, len(result.findings))
+    assert 6 == sum("in a row could not be had, last: HTTP 503" in finding.what for finding in result.findings)
+
+
+@pytest.mark.parametrize("day", range(6))
+def test_every_product_has_its_turn_once_whatever_day_it_is(day: int) -> None:
+    products = [Product(f"P{n}-USD", n * 100) for n in range(9)]
+    batches = plan_batches(products, from_us=day * 86_400_000_000, most=1_000)
+    assert products == sorted((each for batch in batches for each in batch), key=lambda each: each.product_id)
+    assert all(batch == sorted(batch, key=lambda each: each.product_id) for batch in batches)
+    assert all(sum(each.minutes for each in batch) <= 1_000 for batch in batches)
+
+
+def test_another_product_is_first_the_next_day() -> None:
+    products = [Product(f"P{n:02d}-USD", 1_440) for n in range(50)]
+    days = (plan_batches(products, from_us=day * 86_400_000_000, most=10_000) for day in range(50))
+    assert len({batches[0][0].product_id for batches in days}) > 40
+
+
+def test_two_holes_in_one_minute_are_both_known_reasons(tmp_path: Path, client: CandleClient) -> None:
+    own = trades_in(3)
+    gone = own[5:-5]
+    put(tmp_path, "ticklake-1", without(gone))
+    put_coverage(tmp_path)
+    put_gap(tmp_path, gone, own[4], own[-5])
+    put_gap(tmp_path, gone[:-1], own[4], own[-5], reason="process_down", n=800_001)
+    (finding,) = check(tmp_path, client).findings
+    assert "a hole is named there (disconnected and process_down)" in finding.what
+
+
+def test_a_lake_that_holds_nothing_to_compare_passes_and_says_so(tmp_path: Path, client: CandleClient) -> None:
+    """Whether there was anything to be judged at all is the audit's question, not each check's."""
     result = check(tmp_path, client)
-    assert ("not_run", "there is no whole minute with trades or with testimony that somebody watched") == (
+    assert ("passed", "there is no whole minute with trades or with testimony that somebody watched") == (
         result.state,
         result.why,
     )

@@ -10,7 +10,16 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
-from audit_lambda.checks import MOST_FINDINGS, SCOPE, Check, load_checks, load_figures, load_slo, plan_check
+from audit_lambda.checks import (
+    MOST_FINDINGS,
+    SCOPE,
+    Check,
+    load_checks,
+    load_figures,
+    load_question,
+    load_slo,
+    plan_check,
+)
 from audit_lambda.findings import FINDING_COLUMNS
 from infra import AUDIT_QUERIES
 from local.lake.answers import LakeEngine
@@ -25,7 +34,9 @@ if TYPE_CHECKING:
     from sql.questions import Query
 
 CHECKS = load_checks()
-QUERIES = (*(check.query for check in CHECKS), *load_figures(), load_slo())
+# Asked beside the checks: by candles.py.
+OTHERS = tuple(load_question(name) for name in ("candle_minutes", "candle_products"))
+QUERIES = (*(check.query for check in CHECKS), *load_figures(), load_slo(), *OTHERS)
 TABLES = ("processed", "errors", "raw", "history", "compacted")
 
 
@@ -42,8 +53,7 @@ def query(request: pytest.FixtureRequest) -> Query:
 
 
 def test_every_file_of_the_folder_is_a_check_a_figure_or_the_objective() -> None:
-    others = {"minute_ids"}  # asked by candles.py
-    assert {path.stem for path in AUDIT_QUERIES.rglob("*.sql")} == {query.name for query in QUERIES} | others
+    assert {path.stem for path in AUDIT_QUERIES.rglob("*.sql")} == {query.name for query in QUERIES}
 
 
 def test_a_checks_name_is_its_own() -> None:

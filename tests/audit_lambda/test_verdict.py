@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, get_args
 
@@ -55,6 +56,7 @@ def test_with_a_check_that_was_not_run_nothing_is_whole_and_nothing_worse_is_hid
     severity: Severity, verdict: Verdict
 ) -> None:
     assert verdict == decide_verdict([NOT_RUN, found(severity)])
+    assert verdict == decide_verdict([replace(found(severity), state="partly")])
 
 
 def test_who_asks_nothing_proves_nothing() -> None:

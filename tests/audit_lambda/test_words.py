@@ -75,6 +75,10 @@ def test_what_was_not_run_is_said_with_every_verdict() -> None:
     made = report(finding("hole", 1), verdict="holes")
     said = say_why(replace(made, checks=(*made.checks, NOT_RUN)))
     assert said.endswith("1 of 2 checks was not run.")
+    partly = replace(NOT_RUN, name="candles", state="partly")
+    said = say_why(replace(made, checks=(*made.checks, NOT_RUN, partly)))
+    assert said.endswith("1 of 3 checks was not run. 1 of 3 checks was run in part.")
+    assert say_why(replace(made, checks=(partly,))).endswith("1 of 1 checks was run in part.")
 
 
 def test_a_share_below_all_never_rounds_to_all() -> None:
