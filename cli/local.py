@@ -113,7 +113,13 @@ def command(
             seed=seed,
             buffer_s=buffer_s,
             minutes=minutes,
-            values={**values, "journal": journal or lake / "journal", "simulated": plan.content == "simulated"},
+            values={
+                **values,
+                "journal": journal or lake / "journal",
+                "simulated": plan.content == "simulated",
+                # Its port is not known yet; what is said of another root's prices holds for the real feed only.
+                **({} if plan.feed == "coinbase" else {"spot_url": "http://127.0.0.1"}),
+            },
         )
         sys.exit(run.run())
 
@@ -141,7 +147,7 @@ class _Run:
             values = {**self.values, "products": self._products()}
             if exchange is not None:
                 exchange_loop.call(exchange.start())
-                values |= {"ws_url": exchange.ws_url, "rest_url": exchange.rest_url}
+                values |= {"ws_url": exchange.ws_url, "rest_url": exchange.rest_url, "spot_url": exchange.rest_url}
             settings = make_settings(values)
             stream = self._stream(settings.stream)
             server = FirehoseServer(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from producer.calling import call_in_thread
 from producer.errors import RestSilent
 from producer.pacing import Backoff
+from producer.rest import AGAIN
 from producer.restdesk import path_of
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from producer.ratelimit import Bucket
     from producer.rest import RestAnswer
 
-# Answers that asking again may change.
-_AGAIN: Final = frozenset({None, 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530})
 PATIENCE_S: Final = 600.0
 
 
@@ -81,7 +80,7 @@ class Asker:
                 self._sleep(wait_s)
             answer = self._rest.get(path)
             self.asked_count += 1
-            if answer.status not in _AGAIN:
+            if answer.status not in AGAIN:
                 self._backoff.reset()
                 return answer
             if self._clock() - began_at > PATIENCE_S:

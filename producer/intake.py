@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from contract.messages import Kind
+    from contract.reasons import Reason
     from producer.fetched import Fetched
     from producer.ledger import Ledger
     from producer.line import Source
@@ -168,6 +169,17 @@ class Intake:
         view.price, view.event_time = ticker.price, ticker.event_time
         view.ticks += 1
         return True
+
+    def take_spot(self, product_id: str, body: bytes, receive_us: int) -> Reason | Literal["journal_full"] | None:
+        """
+        A spot price, journaled; None, or why no row will come of it. It is no trade: continuity does not hear of it.
+
+        Caller must: pass a body that is one JSON object.
+        """
+        if not self._write("spot", "simulated" if self._simulated else "spot_rest", body, receive_us, product_id):
+            return "journal_full"
+        self._write_unwritten()
+        return refusal_of("spot", body, told=product_id)
 
     def take_healed(
         self,

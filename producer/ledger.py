@@ -36,6 +36,9 @@ class Ledger:
     lines: Counter[str] = field(default_factory=Counter)  # written to the journal, by kind
     lines_not_written: int = 0  # there was no room; they become a gap
     rest: Counter[str] = field(default_factory=Counter)  # REST answers, by status; "none" is no answer
+    spot_prices: int = 0  # journaled, and good
+    spot_failed: Counter[str] = field(default_factory=Counter)  # requests for a spot price that brought none, by why
+    spot_missed: int = 0  # periods of a product that ended without its spot price
     connections: int = 0
     reconnects: Counter[str] = field(default_factory=Counter)  # lost connections, by why
     calls: int = 0  # PutRecordBatch calls answered

@@ -107,6 +107,12 @@ METRICS: Final = (
     Metric("RestFailed", "Count", "REST requests without a usable answer",
            lambda now, _: sum(count for status, count in now.receipt.ledger.rest.items() if status != "200")),
     Metric("RestBudget", "Count", "REST requests that could be made at once", lambda now, _: now.feed.rest_budget, counter=False),
+    Metric("SpotPrices", "Count", "spot prices journaled (only where they are asked for, --spot-every-s)",
+           lambda now, settings: now.receipt.ledger.spot_prices if settings.spot_every_s else None),
+    Metric("SpotFailed", "Count", "requests for a spot price that brought none; RestFailed does not count them",
+           lambda now, settings: now.receipt.ledger.spot_failed.total() if settings.spot_every_s else None),
+    Metric("SpotMissed", "Count", "times that a product's spot price was due and never came",
+           lambda now, settings: now.receipt.ledger.spot_missed if settings.spot_every_s else None),
     Metric("TradesHealed", "Count", "missing trades fetched from REST",
            lambda now, _: sum(view.healed for view in now.receipt.ledger.products.values())),
     Metric("HolesOpen", "Count", "holes not filled and not given up yet", lambda now, _: now.feed.holes_open, counter=False),
@@ -161,6 +167,7 @@ class MinuteOfMetrics:
                 "refused": now.receipt.refused,
                 "calls_failed": dict(now.receipt.ledger.calls_failed),
                 "reconnects": dict(now.receipt.ledger.reconnects),
+                **({"spot_failed": dict(now.receipt.ledger.spot_failed)} if self._settings.spot_every_s else {}),
                 "products": self._products(now),
             }
         )

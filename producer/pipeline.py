@@ -225,6 +225,7 @@ class Producer:
             "refused": live.refused,
             "not_written": self.ledger.lines_not_written,
             "frames": dict(self.ledger.frames),
+            **({"spot_missed": self.ledger.spot_missed} if self.settings.spot_every_s else {}),
         }
 
     def _testify(self, message: dict[str, Any]) -> None:

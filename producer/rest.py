@@ -4,7 +4,8 @@ Coinbase Exchange's REST bodies to typed messages, each with its own bytes; and 
 Laws: pure; an element of a page keeps the text it came with, cut out of the body, never written anew; what cannot be understood raises
 `BodyUnreadable` with the reason. Whether a trade is valid the contract says, as it will say to the transform.
 Refuses to know: HTTP, rate limits, and what is done with an answer.
-Source: docs.cdp.coinbase.com, Exchange REST API: Get product trades, Get product ticker, Get all known trading pairs, Pagination.
+Source: docs.cdp.coinbase.com, Exchange REST API: Get product trades, Get product ticker, Get all known trading pairs, Pagination; Coinbase
+App API v2: Get spot price.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from producer.errors import BodyUnreadable
 
 # Default and largest page of /trades (Pagination).
 PAGE_TRADES: Final = 1000
+# Answers that asking again may change; None is no answer at all.
+AGAIN: Final = frozenset({None, 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530})
 _SCAN: Final = json.JSONDecoder()
 _BETWEEN: Final = re.compile(r"[\s,]*")
 
@@ -72,6 +75,11 @@ def ticker_path(product_id: str) -> str:
     return f"/products/{quote(product_id, safe='')}/ticker"
 
 
+def spot_path(product_id: str) -> str:
+    """The v2 spot price; it is another host's than the other paths (producer.settings, `spot_url`)."""
+    return f"/v2/prices/{quote(product_id, safe='')}/spot"
+
+
 PRODUCTS_PATH: Final = "/products"
 
 
@@ -120,6 +128,16 @@ def decode_ticker(body: bytes) -> RestTicker:
     return RestTicker(
         trade_id, event_time if isinstance(event_time, str) else "", price if isinstance(price, str) else ""
     )
+
+
+def check_spot(body: bytes) -> None:
+    """
+    Nothing, if a line can carry this body of a spot price; what it says the contract judges.
+
+    Raises: BodyUnreadable if it is not an object.
+    """
+    if not isinstance(_parse(body, "spot"), dict):
+        raise BodyUnreadable(what="spot", why="it is not an object", head=_text(body))
 
 
 def decode_products(body: bytes) -> list[dict[str, Any]]:

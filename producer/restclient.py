@@ -25,13 +25,21 @@ MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 
 
 class RestClient:
-    """GETs from one root URL; for one thread at a time."""
+    """GETs from one root URL; for as many threads at a time as it has connections."""
 
-    def __init__(self, root: str, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        *,
+        tls: ssl.SSLContext | None = None,
+        connections: int = 1,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
         self._root = root.rstrip("/")
+        self._max_body_bytes = max_body_bytes
         self._pool = urllib3.PoolManager(
             num_pools=1,
-            maxsize=1,
+            maxsize=connections,
             ssl_context=tls,
             retries=False,
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
@@ -44,14 +52,14 @@ class RestClient:
         try:
             answer = self._pool.request("GET", self._root + path, redirect=False, preload_content=False)
             try:
-                body = answer.read(MAX_BODY_BYTES + 1, decode_content=True)
+                body = answer.read(self._max_body_bytes + 1, decode_content=True)
             finally:
                 answer.release_conn()
         except urllib3.exceptions.HTTPError as failed:
             return RestAnswer(None, b"", f"{type(failed).__name__}: {failed}")
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > self._max_body_bytes:
             answer.close()
-            return RestAnswer(None, b"", f"the body is longer than {MAX_BODY_BYTES:,} bytes")
+            return RestAnswer(None, b"", f"the body is longer than {self._max_body_bytes:,} bytes")
         return RestAnswer(answer.status, body, date_us=_date_us(answer.headers.get("Date")))
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from producer.journal import MAX_BYTES, Fsync
 from producer.products import is_pattern, parse_shard
 
 _STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")  # CreateDeliveryStream, API reference
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def _option(default: Any, help_text: str) -> Any:
@@ -62,6 +63,10 @@ class Settings:
     stall_s: float = _option(15.0, "After how many seconds without any frame the connection counts as dead.")
     fallback_after_s: float = _option(10.0, "After how many seconds without a websocket products are polled over REST.")
     heal_back_h: float = _option(24.0, "How far back missing trades are fetched, in hours before the newest.")
+    spot_every_s: float = _option(
+        0.0, "How often each product's v2 spot price is asked for, in seconds, such as 300; 0 is never."
+    )
+    spot_url: str = _option("https://api.coinbase.com", "Where spot prices are asked for: the root of /v2/prices.")
     simulated: bool = _option(False, "Mark every row as simulated; for a feed that is not Coinbase's.")
 
     def __post_init__(self) -> None:
@@ -91,6 +96,17 @@ class Settings:
             ("fallback_after_s", self.fallback_after_s > 0, "more than 0"),
             ("heal_back_h", self.heal_back_h >= 0, "not negative"),
             ("stall_s", self.stall_s >= 2, "at least 2: heartbeats come once a second"),  # noqa: PLR2004
+            (
+                "spot_every_s",
+                self.spot_every_s == 0 or 1 <= self.spot_every_s <= 86_400,  # noqa: PLR2004
+                "0 (never), or 1 to 86400 seconds",
+            ),
+            ("spot_url", self._is_spot_safe(), "it has to begin with https:// (or http://, on this machine)"),
+            (
+                "spot_url",
+                self._is_spot_of_the_feed(),
+                "simulated and real prices never share a lake: name the root that belongs to the feed",
+            ),
         )
         for name, good, why in checks:
             if not good:
@@ -101,6 +117,27 @@ class Settings:
                     name="products", value=product, why="a product looks like BTC-USD, several like *-USD"
                 )
         parse_shard(self.shard)
+
+    def _is_spot_safe(self) -> bool:
+        """Whether nobody on the way can change a price."""
+        scheme = urlsplit(self.spot_url).scheme
+        return scheme == "https" or (scheme == "http" and _is_here(self.spot_url))
+
+    def _is_spot_of_the_feed(self) -> bool:
+        """Whether spot prices come from the feed's world: rows of the simulated exchange never lie beside Coinbase's."""
+        if not self.spot_every_s:
+            return True
+        if self.simulated:
+            return not _is_coinbase(self.spot_url)
+        return not (_is_coinbase(self.ws_url) and _is_here(self.spot_url))
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname in _LOOPBACK
+
+
+def _is_coinbase(url: str) -> bool:
+    return f".{urlsplit(url).hostname}".rstrip(".").endswith(".coinbase.com")
 
 
 def environment_name(name: str) -> str:

@@ -1,10 +1,11 @@
 """
-Runs what ticks come from: one websocket per channel, the REST requests that polling and healing ask for, and the clock between them.
+Runs what ticks come from: one websocket per channel, the REST requests that polling and healing ask for, and the clock between them; and
+beside these, if they are wanted, the requests for spot prices.
 
 Start: the products asked for are checked against the exchange's own list, divided among shards and connections.
 Stop: websockets are closed and what they had received is taken in; open minutes get their coverage lines.
 
-Laws: the wiring decides nothing (ingest, link and restdesk do); one REST request at a time, in a thread.
+Laws: the wiring decides nothing (ingest, link, restdesk and spotdesk do); one request at a time of the exchange's REST API, in a thread.
 Refuses to know: the journal, delivery, and what frames say.
 """
 
@@ -27,6 +28,9 @@ from producer.products import SubscribePlan, is_wildcard, parse_shard, plan_prod
 from producer.ratelimit import Bucket
 from producer.rest import PRODUCTS_PATH, decode_products
 from producer.restclient import RestClient
+from producer.spotdesk import SpotDesk
+from producer.spots import Spots
+from producer.spotting import AT_ONCE, ask_for_spots
 
 if TYPE_CHECKING:
     import random
@@ -44,6 +48,8 @@ TICK_S: Final = 0.25
 REST_IDLE_S: Final = 0.05
 # Coinbase allows 8 new connections a second per address.
 CONNECTS_PER_S: Final = 4.0
+# A spot price is 60 bytes.
+SPOT_BODY_MAX_BYTES: Final = 65_536
 
 
 class Sources:
@@ -116,6 +122,8 @@ class Sources:
         ):
             self.feeds.append(self._feed(messages))
         helpers = [asyncio.create_task(self._tick_for_ever()), asyncio.create_task(self._ask_for_ever())]
+        if self._settings.spot_every_s:
+            helpers.append(asyncio.create_task(self._ask_for_spots()))
         reading = [asyncio.create_task(feed.run()) for feed in self.feeds]
         try:
             await asyncio.wait({*helpers, *reading}, return_when=asyncio.FIRST_COMPLETED)
@@ -132,7 +140,11 @@ class Sources:
 
     def describe(self) -> dict[str, object]:
         """What the session's opening and closing say of it."""
-        return {"feed": self._settings.ws_url, "products": list(self._settings.products)}
+        said: dict[str, object] = {"feed": self._settings.ws_url, "products": list(self._settings.products)}
+        if self._settings.spot_every_s:
+            # The promise by which a price that is not there is missing, not just absent.
+            said["spot_every_s"] = self._settings.spot_every_s
+        return said
 
     def remember(self) -> dict[str, object]:
         """Nothing of its own: all that has to survive a restart is the continuity's."""
@@ -217,3 +229,17 @@ class Sources:
         while (outcome := await ask_rest(self._ingest, self._rest, self._stopping)) != "stopped":
             if outcome == "idle":
                 await asyncio.sleep(REST_IDLE_S)
+
+    async def _ask_for_spots(self) -> None:
+        settings = self._settings
+        desk = SpotDesk(self.products, every_s=settings.spot_every_s, rng=self._rng, now=time.monotonic())
+        if desk.shortest_s > settings.spot_every_s:
+            log.error(
+                "%d products' spot prices cannot be asked for every %g s: within the rate limit it takes %g s; prices will be missed",
+                *(len(self.products), settings.spot_every_s, desk.shortest_s),
+            )
+        rest = RestClient(settings.spot_url, tls=self._tls, connections=AT_ONCE, max_body_bytes=SPOT_BODY_MAX_BYTES)
+        try:
+            await ask_for_spots(Spots(desk, self._ingest.intake, self._ledger), rest, self._stopping)
+        finally:
+            rest.close()

@@ -30,7 +30,7 @@ class Journal:
 
     def write(self, kind: str, source: str, message: bytes, receive_us: int, product_id: str | None = None) -> bool:
         assert receive_us
-        assert (source in {"exchange_rest", "rest_heal"}) == (product_id is not None)
+        assert (source in {"exchange_rest", "rest_heal"} or kind == "spot") == (product_id is not None)
         if self.room <= 0:
             return False
         self.room -= 1
@@ -275,3 +275,33 @@ def test_a_peer_cannot_grow_our_memory_by_inventing_types() -> None:
 
     assert len(ledger.frames) <= 40
     assert 1_000 == sum(ledger.frames.values())
+
+
+SPOT = b'{"data":{"amount":"1.5","base":"A","currency":"B"}}'
+
+
+def test_a_spot_price_is_a_line_and_no_trade() -> None:
+    intake, journal, ledger = make()
+
+    assert intake.take_spot("A-B", SPOT, 1) is None
+    assert [("spot", "spot_rest", json.loads(SPOT))] == journal.lines
+    assert intake.continuity.last_trade_id("A-B") is None
+    assert {} == ledger.products
+
+
+def test_a_simulated_spot_price_is_marked_and_one_of_another_product_named() -> None:
+    intake, journal, _ = make(simulated=True)
+
+    assert "line_invalid" == intake.take_spot("A-C", SPOT, 1)
+    assert [("spot", "simulated")] == [line[:2] for line in journal.lines]
+
+
+def test_a_spot_price_finds_no_room_and_testimony_that_waited_is_written_after_the_next() -> None:
+    intake, journal, _ = make()
+    journal.room = 0
+    intake.testify("coverage", b'{"product_id":"A-B"}', 1)
+
+    assert "journal_full" == intake.take_spot("A-B", SPOT, 1)
+    journal.room = 2
+    assert intake.take_spot("A-B", SPOT, 1) is None
+    assert ["spot", "coverage"] == [kind for kind, _, _ in journal.lines]

@@ -49,7 +49,8 @@ def test_names_are_unique_and_each_has_a_unit_and_a_meaning() -> None:
 
 def test_a_line_is_what_cloudwatch_reads_metrics_from() -> None:
     tree = told(
-        MinuteOfMetrics(Settings(stream="s")), reading(Ledger(), written=3, delivered=2, pending=1, age_us=1_500_999)
+        MinuteOfMetrics(Settings(stream="s", spot_every_s=300.0)),
+        reading(Ledger(), written=3, delivered=2, pending=1, age_us=1_500_999),
     )
     (directive,) = tree["_aws"]["CloudWatchMetrics"]
 
@@ -121,4 +122,8 @@ def test_products_are_told_minute_by_minute_and_reasons_by_name() -> None:
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda each: each.name)
 def test_each_metric_is_a_number_from_the_first_moment(metric: Any) -> None:
-    assert isinstance(metric.read(reading(Ledger(), age_us=0), Settings()), (int, float))
+    assert isinstance(metric.read(reading(Ledger(), age_us=0), Settings(spot_every_s=300.0)), (int, float))
+
+
+def test_spot_prices_that_nobody_asks_for_are_no_metrics() -> None:
+    assert "Spot" not in str(told(MinuteOfMetrics(Settings()), reading(Ledger())))

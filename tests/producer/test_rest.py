@@ -14,9 +14,11 @@ from producer.line import LineEncoder
 from producer.rest import (
     RestTicker,
     RestTrade,
+    check_spot,
     decode_products,
     decode_ticker,
     decode_trades,
+    spot_path,
     ticker_path,
     trades_path,
 )
@@ -134,3 +136,15 @@ def test_recorded_pages_and_products_are_read(recorded: Path) -> None:
 
 def test_without_a_cursor_the_newest_page_is_asked_for() -> None:
     assert "/products/BTC-USD/trades?limit=10" == trades_path("BTC-USD", after=None, limit=10)
+
+
+def test_a_spot_price_is_asked_for_by_its_pair() -> None:
+    assert "/v2/prices/BTC-USD/spot" == spot_path("BTC-USD")
+    assert "/v2/prices/..%2Fx/spot" == spot_path("../x")
+
+
+def test_a_line_carries_an_object_of_a_spot_price_and_nothing_else() -> None:
+    check_spot(b'{"data":{"amount":"1.5","base":"A","currency":"B"}}\n')
+    for bad in (b"", b"[]", b"1.5", b"<html>", b'{"data":\xff}'):
+        with pytest.raises(BodyUnreadable):
+            check_spot(bad)

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-async def with_server(handler: Callable[[web.Request], web.StreamResponse], path: str) -> tuple[int | None, bytes, str]:
+async def with_server(
+    handler: Callable[[web.Request], web.StreamResponse], path: str, *, max_body_bytes: int = MAX_BODY_BYTES
+) -> tuple[int | None, bytes, str]:
     async def answer(request: web.Request) -> web.StreamResponse:
         return handler(request)
 
@@ -22,7 +24,7 @@ async def with_server(handler: Callable[[web.Request], web.StreamResponse], path
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    client = RestClient(f"http://127.0.0.1:{runner.addresses[0][1]}/")
+    client = RestClient(f"http://127.0.0.1:{runner.addresses[0][1]}/", max_body_bytes=max_body_bytes)
     try:
         got = await asyncio.to_thread(client.get, path)
     finally:
@@ -52,6 +54,47 @@ def test_an_endless_body_is_cut_off() -> None:
 
     assert (None, b"") == (status, body)
     assert "longer than" in why
+
+
+def test_a_body_may_be_as_long_as_was_said_and_no_longer() -> None:
+    def handler(request: web.Request) -> web.Response:
+        return web.Response(body=b"x" * int(request.query["length"]))
+
+    long, longer = (
+        asyncio.run(with_server(handler, f"/?length={length}", max_body_bytes=100)) for length in (100, 101)
+    )
+
+    assert (200, b"x" * 100, "") == long
+    assert (None, b"", "the body is longer than 100 bytes") == longer
+
+
+def test_several_threads_ask_at_a_time() -> None:
+    async def run() -> list[int | None]:
+        together = asyncio.Event()
+        waiting = 0
+
+        async def answer(_: web.Request) -> web.Response:
+            nonlocal waiting
+            waiting += 1
+            if waiting == 3:
+                together.set()
+            await together.wait()  # nobody is answered before all three have asked
+            return web.Response()
+
+        app = web.Application()
+        app.router.add_get("/", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        client = RestClient(f"http://127.0.0.1:{runner.addresses[0][1]}", connections=3)
+        try:
+            got = await asyncio.gather(*(asyncio.to_thread(client.get, "/") for _ in range(3)))
+        finally:
+            client.close()
+            await runner.cleanup()
+        return [each.status for each in got]
+
+    assert [200, 200, 200] == asyncio.run(run())
 
 
 def test_a_refused_connection_is_no_answer_with_a_reason() -> None:

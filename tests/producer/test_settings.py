@@ -36,6 +36,12 @@ def test_the_defaults_work() -> None:
         ("drain_s", -1.0),
         ("connect_timeout_s", 0.0),
         ("stall_s", 1.0),
+        ("spot_every_s", 0.5),
+        ("spot_every_s", -300.0),
+        ("spot_every_s", float("nan")),
+        ("spot_every_s", float("inf")),
+        ("spot_url", "http://api.coinbase.com"),
+        ("spot_url", "api.coinbase.com"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_with_its_name(name: str, value: object) -> None:
@@ -57,3 +63,24 @@ def test_products_are_split_upper_case_and_each_once() -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(AttributeError):
         Settings().journal = Path("elsewhere")  # type: ignore[misc]
+
+
+def test_spot_prices_are_not_asked_for_unless_somebody_says_how_often() -> None:
+    assert 0 == Settings().spot_every_s
+    assert 300 == Settings(spot_every_s=300.0).spot_every_s
+
+
+@pytest.mark.parametrize(
+    "spot_url", ["https://api.coinbase.com", "https://api.coinbase.com.", "https://coinbase.com/x"]
+)
+def test_real_spot_prices_never_come_beside_simulated_trades(spot_url: str) -> None:
+    here = {"ws_url": "ws://127.0.0.1:8765", "rest_url": "http://127.0.0.1:8766"}
+    with pytest.raises(SettingsError, match=r"^spot_url=.* never share a lake"):
+        Settings(simulated=True, spot_every_s=300.0, spot_url=spot_url, **here)  # type: ignore[arg-type]
+    assert Settings(simulated=True, spot_url=spot_url, **here)  # type: ignore[arg-type]  # nobody asks for them
+    assert Settings(simulated=True, spot_every_s=300.0, spot_url="http://127.0.0.1:8766", **here)  # type: ignore[arg-type]
+
+
+def test_simulated_spot_prices_never_come_beside_real_trades() -> None:
+    with pytest.raises(SettingsError, match=r"^spot_url=.* never share a lake"):
+        Settings(spot_every_s=300.0, spot_url="http://localhost:8766")
