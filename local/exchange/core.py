@@ -402,15 +402,15 @@ class Exchange:
 
     def _answer(self, path: str, query: Mapping[str, str], now_us: int) -> Answer | None:
         mischief = self._mischief
-        if mischief is not None and any(mischief.at_work(RestDown, now_us)):
+        if mischief is not None and any(mischief.on_path(RestDown, path, now_us)):
             return None
-        if self._limits is not None and not self._limits.rest.take(now_us):
-            return answer_failure(429)
+        if self._limits is not None and not self._limits.of_path(path).take(now_us):
+            return answer_failure(429, path)
         if mischief is None:
             return answer_rest(self.listings, path, query, self.market_us(now_us))
-        delay_s = max((fault.delay_s for fault in mischief.at_work(SlowRest, now_us)), default=0.0)
-        for storm in mischief.at_work(RestStorm, now_us):
+        delay_s = max((fault.delay_s for fault in mischief.on_path(SlowRest, path, now_us)), default=0.0)
+        for storm in mischief.on_path(RestStorm, path, now_us):
             if mischief.strikes(storm.share):
-                return replace(answer_failure(storm.status), delay_s=delay_s)
+                return replace(answer_failure(storm.status, path), delay_s=delay_s)
         answer = answer_rest(self.listings, path, query, self.market_us(now_us))
         return replace(answer, delay_s=delay_s)

@@ -161,7 +161,14 @@ class ClockStep(Window):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestStorm(Window):
+class RestFault(Window):
+    """Which REST calls are hit: those whose path begins with `path`, such as /v2/ or /products/BTC-USD/; without one, all."""
+
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestStorm(RestFault):
     """A seeded `share` of REST calls is answered with `status`."""
 
     status: int = 503
@@ -169,12 +176,12 @@ class RestStorm(Window):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestDown(Window):
+class RestDown(RestFault):
     """REST connections are broken off without an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlowRest(Window):
+class SlowRest(RestFault):
     """REST answers `delay_s` late."""
 
     delay_s: float = 3.0

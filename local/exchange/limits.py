@@ -3,7 +3,8 @@ Coinbase's own limits, kept as token buckets.
 
 Laws: pure; a bucket starts full and fills lazily. Everything on loopback comes from one address, so there is one bucket
 of each sort, as there is one per address at Coinbase.
-Source: docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits and …/rest-api/rate-limits.
+Source: docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits and …/rest-api/rate-limits; Coinbase App API, rate limiting (10,000 requests
+an hour for a key; that an address without one has as much, and bursts of 20, is a guess).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from local.exchange.text import SECOND_US
 
+APP_ROOT: Final = "/v2/"  # the Coinbase App API: another host, other limits, other words
 PUBLIC_RATE_EXCEEDED: Final = "Public rate limit exceeded"
 
 
@@ -49,3 +51,10 @@ class Limits:
         self.connections = TokenBucket(rate=8, burst=20)  # else 429 on the upgrade
         self.messages = TokenBucket(rate=10, burst=1000)  # client messages, else ErrSlowRead and a disconnect
         self.rest = TokenBucket(rate=10, burst=15)  # else 429
+        self.app = TokenBucket(
+            rate=10_000 / 3600, burst=20
+        )  # of api.coinbase.com, whose /v2 is served here too; else 429
+
+    def of_path(self, path: str) -> TokenBucket:
+        """The limit that a REST call is held against."""
+        return self.app if path.startswith(APP_ROOT) else self.rest

@@ -20,6 +20,7 @@ from local.exchange.faults import (
     Fault,
     ForgetProduct,
     FrameFault,
+    RestFault,
     Silence,
     Window,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 W = TypeVar("W", bound=Window)
+R = TypeVar("R", bound=RestFault)
 
 
 class Mischief:
@@ -52,6 +54,10 @@ class Mischief:
         for fault in self._faults:
             if isinstance(fault, kind) and fault.covers(elapsed_s):
                 yield fault
+
+    def on_path(self, kind: type[R], path: str, now_us: int) -> Iterator[R]:
+        """The faults of one sort that are at work now on a REST call to this path."""
+        return (fault for fault in self.at_work(kind, now_us) if path.startswith(fault.path))
 
     def strikes(self, share: float) -> bool:
         """Throw the dice."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from local.exchange.limits import PUBLIC_RATE_EXCEEDED
+from local.exchange.limits import APP_ROOT, PUBLIC_RATE_EXCEEDED
 from local.exchange.text import SECOND_US, decode_time, encode_time, pad_decimal, trim_time
 
 if TYPE_CHECKING:
@@ -53,9 +53,20 @@ FAILURES: Final[Mapping[int, str]] = {
 }
 
 
-def answer_failure(status: int) -> Answer:
-    """A failure by status; one that the network in front of the exchange gives is no JSON."""
-    if message := FAILURES.get(status):
+APP_FAILURES: Final[Mapping[int, tuple[str, str]]] = {
+    404: ("not_found", "Invalid base currency"),
+    429: ("rate_limit_exceeded", "Too many requests"),
+    500: ("internal_server_error", "Internal server error"),  # guess
+    503: ("service_unavailable", "Service unavailable"),  # guess
+}
+
+
+def answer_failure(status: int, path: str = "/") -> Answer:
+    """A failure by status, as the API of this path words it; one that the network in front of the exchange gives is no JSON."""
+    if path.startswith(APP_ROOT):
+        if found := APP_FAILURES.get(status):
+            return Answer(status, orjson.dumps({"errors": [{"id": found[0], "message": found[1]}]}))
+    elif message := FAILURES.get(status):
         return answer_error(status, message)
     return Answer(status, f"error code: {status}".encode(), content_type="text/html")
 
@@ -226,9 +237,10 @@ def _spot(listings: Listings, path: Mapping[str, str], _query: Mapping[str, str]
     """The v2 spot price: no time, no id."""
     product_id = path["id"]
     listing = listings.get(product_id)
-    if listing is None or listing.history.last is None:
-        body = {"errors": [{"id": "not_found", "message": "Invalid base currency"}]}
-        return Answer(404, orjson.dumps(body))
+    if listing is None:
+        return answer_failure(404, APP_ROOT)
+    if listing.history.last is None:  # guess: it will have one soon, so nobody should give it up
+        return answer_failure(503, APP_ROOT)
     base, _, quote = product_id.rpartition("-")
     return _ok({"data": {"amount": listing.history.last.price, "base": base, "currency": quote}})
 

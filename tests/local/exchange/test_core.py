@@ -555,6 +555,33 @@ def test_a_storm_can_hit_a_share() -> None:
     assert 70 < exchange.truth.rest_count[503] < 130
 
 
+def test_a_fault_on_rest_can_hit_one_path_alone() -> None:
+    down, storm, slow = RestDown(path="/v2/"), RestStorm(path="/products/ETH-USD"), SlowRest(path="/products/BTC-USD")
+    exchange = market(faults=[down, storm, slow])
+    eth, btc = (exchange.rest(f"/products/{each}", {}, START_US) for each in ("ETH-USD", "BTC-USD"))
+
+    assert exchange.rest("/v2/prices/BTC-USD/spot", {}, START_US) is None
+    assert eth is not None
+    assert btc is not None
+    assert [(503, 0), (200, 3)] == [(eth.status, eth.delay_s), (btc.status, btc.delay_s)]
+
+
+def test_spot_prices_are_another_hosts_with_a_limit_and_words_of_its_own() -> None:
+    exchange = market(limits=True)
+    spots = [exchange.rest("/v2/prices/BTC-USD/spot", {}, START_US) for _ in range(30)]
+    refused = spots[-1]
+
+    assert refused is not None
+    assert (429, b'{"errors":[{"id":"rate_limit_exceeded","message":"Too many requests"}]}') == (
+        refused.status,
+        refused.body,
+    )
+    assert 20 == sum(each is not None and each.status != 429 for each in spots)
+    product = exchange.rest("/products/BTC-USD", {}, START_US)
+    assert product is not None
+    assert 200 == product.status
+
+
 def test_rest_can_be_slow() -> None:
     answer = market(faults=[SlowRest(delay_s=4)]).rest("/time", {}, START_US)
     assert answer is not None

@@ -12,6 +12,7 @@ from local.exchange.faults import FAULTS, Alter, Disconnect, Drop, Fault, FrameF
     ("text", "fault"),
     [
         ("rest-down", RestDown()),
+        ("rest-down:path=/v2/prices/BTC-USD/spot,to_s=3", RestDown(path="/v2/prices/BTC-USD/spot", to_s=3)),
         ("drop:at=100,count=5", Drop(at=100, count=5)),
         ("drop: share=0.01, product=BTC-USD, rest_holds=0.5", Drop(share=0.01, product="BTC-USD", rest_holds=0.5)),
         ("drop:at=1,rest_holds=none", Drop(at=1, rest_holds="none")),

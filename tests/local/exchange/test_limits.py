@@ -1,4 +1,4 @@
-from local.exchange.limits import TokenBucket
+from local.exchange.limits import Limits, TokenBucket
 
 SECOND_US = 1_000_000
 
@@ -20,3 +20,9 @@ def test_a_clock_that_steps_back_fills_nothing() -> None:
     assert bucket.take(5 * SECOND_US)
     assert not bucket.take(0)
     assert bucket.take(6 * SECOND_US)
+
+
+def test_each_api_has_a_limit_of_its_own() -> None:
+    limits = Limits()
+    assert limits.rest is limits.of_path("/products")
+    assert limits.app is limits.of_path("/v2/prices/A-B/spot")

@@ -70,3 +70,12 @@ def test_the_next_edge_is_told_until_there_is_none() -> None:
     assert 2 * SECOND_US == mischief.next_edge_us(0)
     assert 3 * SECOND_US == mischief.next_edge_us(2 * SECOND_US)
     assert mischief.next_edge_us(3 * SECOND_US) is None
+
+
+def test_a_fault_on_rest_is_at_work_on_its_paths() -> None:
+    mischief = Mischief([RestDown(path="/v2/", to_s=3)], seed=1, opened_us=0)
+
+    assert [1, 0, 0] == [
+        len(list(mischief.on_path(RestDown, path, at_us)))
+        for path, at_us in (("/v2/prices/A-B/spot", 0), ("/products", 0), ("/v2/prices/A-B/spot", 4 * SECOND_US))
+    ]

@@ -175,9 +175,18 @@ def test_a_spot_price_passes_the_contract(listings: dict[str, Listing]) -> None:
     fastjsonschema.validate(load_schema("frames/spot"), told)
 
 
-def test_a_spot_price_of_nothing_is_not_found(listings: dict[str, Listing]) -> None:
+def test_a_spot_price_of_nothing_is_not_found_and_one_before_the_first_trade_not_there_yet(
+    listings: dict[str, Listing],
+) -> None:
     assert 404 == get(listings, "/v2/prices/NOPE-USD/spot").status
-    assert 404 == get(listings, "/v2/prices/CRV-EUR/spot").status
+    assert 503 == get(listings, "/v2/prices/CRV-EUR/spot").status
+
+
+@pytest.mark.parametrize("status", [404, 429, 500, 503])
+def test_a_failure_of_the_app_api_is_worded_as_that_api_words_it(status: int) -> None:
+    told = json.loads(answer_failure(status, "/v2/prices/BTC-USD/spot").body)
+    assert [{"id", "message"}] == [set(each) for each in told["errors"]]
+    assert "text/html" == answer_failure(502, "/v2/prices/BTC-USD/spot").content_type
 
 
 def test_a_failure_in_front_of_the_exchange_is_no_json() -> None:
