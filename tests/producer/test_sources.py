@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.exchange.faults import BadProduct, Disconnect, Fault, RefuseConnections
+from local.exchange.faults import BadProduct, Disconnect, Fault, RefuseConnections, RestDown, SlowRest
 from local.exchange.keys import KnownKey
 from local.exchange.recording import open_recording
 from local.exchange.server import ExchangeServer
@@ -81,6 +81,7 @@ def drive(
                 **{
                     "ws_url": server.ws_url,
                     "rest_url": server.rest_url,
+                    "spot_url": server.rest_url,
                     "products": ("BTC-USD", "ETH-USD"),
                     "journal": tmp_path / "journal",
                     "linger_s": 0.1,
@@ -346,3 +347,95 @@ def test_a_key_is_not_taken_where_it_would_travel_in_the_open(tmp_path: Path) ->
     with pytest.raises(SettingsError, match="with an API key"):
         Producer(settings, Taker(), session=SESSION, rng=random.Random(1), api_key=api_key())
     assert not (tmp_path / "journal").exists()
+
+
+def test_spot_prices_come_beside_the_trades_and_the_session_says_how_often_they_were_asked_for(tmp_path: Path) -> None:
+    server = ExchangeServer(products=["BTC-USD", "ETH-USD"], speed=20.0)
+    enough = lambda p, _: p.ledger.spot_prices >= 4 and ticks_of(p, "BTC-USD") > 20  # noqa: E731 - read in the next line
+    taker, producer = drive(tmp_path, server, enough, spot_every_s=1.0)
+    spots = [line for line in taker.lines if line["kind"] == "spot"]
+
+    assert {("spot_rest", "BTC-USD", "BTC", "USD"), ("spot_rest", "ETH-USD", "ETH", "USD")} == {
+        (line["source"], line["product_id"], line["message"]["data"]["base"], line["message"]["data"]["currency"])
+        for line in spots
+    }
+    assert len(spots) == producer.ledger.spot_prices == producer.ledger.lines["spot"]
+    assert [] == taker.of("gap")
+    opened, closed = taker.of("session")
+    assert (1.0, 1.0) == (opened["spot_every_s"], closed["spot_every_s"])
+    assert producer.ledger.spot_missed == closed["spot_missed"]
+
+
+def test_nobody_is_asked_for_spot_prices_that_nobody_wants(tmp_path: Path) -> None:
+    server = ExchangeServer(products=["BTC-USD", "ETH-USD"], speed=20.0)
+    taker, _ = drive(tmp_path, server, lambda p, _: ticks_of(p, "BTC-USD") > 20)
+
+    assert [] == taker.of("spot")
+    assert all("spot_every_s" not in message for message in taker.of("session"))
+
+
+def test_a_spot_price_that_never_comes_holds_up_neither_trades_nor_polls_nor_the_end(tmp_path: Path) -> None:
+    slow = SlowRest(path="/v2/", delay_s=3600.0)
+    server = ExchangeServer(products=["BTC-USD", "ETH-USD"], speed=20.0, faults=(slow, RefuseConnections(to_s=2.0)))
+    polled = {"exchange_rest", "exchange_ws"}
+
+    def enough(producer: Producer, server: ExchangeServer) -> bool:
+        live = watching(producer).feeds and watching(producer).feeds[0].link.state == "live"
+        return bool(live) and producer.ledger.rest["200"] > 3 and ticks_of(producer, "BTC-USD") > 20
+
+    taker, producer = drive(tmp_path, server, enough, spot_every_s=1.0, fallback_after_s=0.2)
+
+    assert polled <= {line["source"] for line in taker.lines if line["kind"] == "ticker"}
+    assert [] == taker.of("spot")
+    assert producer.ledger.spot_missed > 0
+
+
+def test_spot_prices_that_fail_are_counted_said_and_come_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = ExchangeServer(products=["BTC-USD"], speed=20.0, faults=(RestDown(path="/v2/", to_s=2.5),))
+    enough = lambda p, _: p.ledger.spot_prices > 0  # noqa: E731 - read in the next line
+    taker, producer = drive(tmp_path, server, enough, products=("BTC-USD",), spot_every_s=1.0)
+
+    assert producer.ledger.spot_failed["none"] > 0
+    assert producer.ledger.spot_missed > 0
+    assert "the spot price of BTC-USD was due and did not come (ProtocolError" in caplog.text
+    assert "spot prices of BTC-USD come again" in caplog.text
+    assert {"200"} >= set(producer.ledger.rest)  # what the exchange's own REST answered is another count
+    assert taker.of("spot")
+
+
+def test_spot_prices_of_a_server_that_nobody_vouches_for_are_refused(
+    tmp_path: Path, self_signed: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def run() -> tuple[Taker, Producer]:
+        async with (
+            ExchangeServer(products=["BTC-USD"], speed=20.0) as feed,
+            ExchangeServer(products=["BTC-USD"], tls=self_signed) as other,
+        ):
+            taker = Taker()
+            settings = Settings(
+                ws_url=feed.ws_url,
+                rest_url=feed.rest_url,
+                spot_url=other.rest_url,
+                spot_every_s=1.0,
+                products=("BTC-USD",),
+                journal=tmp_path / "journal",
+                linger_s=0.1,
+            )
+            producer = Producer(settings, taker, session=SESSION, rng=random.Random(1))
+            running = asyncio.create_task(producer.run())
+            async with asyncio.timeout(60.0):
+                while not producer.ledger.spot_failed and not running.done():  # noqa: ASYNC110 - plain values
+                    await asyncio.sleep(0.02)
+                producer.stop("enough")
+                await running
+            return taker, producer
+
+    taker, producer = asyncio.run(run())
+
+    assert "certificate verify failed" in caplog.text
+    assert [] == taker.of("spot")
+    assert {"none"} == set(producer.ledger.spot_failed)
