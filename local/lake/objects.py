@@ -11,11 +11,12 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from audit_lambda.legible import LONGEST_LINE_BYTES
 from sql.dialect import identifier, literal, literal_paths
 from sql.glue import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from sql.glue import Column, GlueTable
@@ -30,8 +31,6 @@ DUCKDB_TYPES: Final = {
 
 ERRORS_PREFIX: Final = read_table("errors").prefix
 ERRORS_PATTERN: Final = read_table("errors").key_pattern
-# A line of 1,024,000 bytes is 1,365,336 in base64; its envelope adds a few hundred.
-_LONGEST_ENVELOPE_BYTES: Final = 4_194_304
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
@@ -58,14 +57,27 @@ def plan_files(files: Sequence[Path]) -> str:
     return f"read_parquet({literal_paths(files)}, filename = true)"
 
 
-def plan_text_scan(table: GlueTable, root: Path) -> str:
-    """A SELECT of a table of text: each line of its objects is its first column, its other columns are null. Gzipped or not: the first bytes say."""
-    files = find_objects(root, prefix=table.prefix, pattern=table.key_pattern)
+def plan_text_scan(table: GlueTable, root: Path, *, without: Collection[Path] = ()) -> str:
+    """
+    A SELECT of a table of text: each line of its objects (but for those `without`) is its first column, its other columns are null. Gzipped or
+    not: the first bytes say.
+    """
+    files = [path for path in find_text(table, root) if path not in without]
     zipped = [path for path in files if starts_as_gzip(path)]
     plain = sorted(set(files) - set(zipped))
     scans = [_plan_lines(table, root, plain, "none")] if plain else []
     scans += [_plan_lines(table, root, zipped, "gzip")] if zipped else []
     return " UNION ALL ".join(scans) or plan_empty((*table.columns, *table.partitions))
+
+
+def find_text(table: GlueTable, root: Path) -> list[Path]:
+    """The objects of a table of text."""
+    return find_objects(root, prefix=table.prefix, pattern=table.key_pattern)
+
+
+def plan_registered(table: GlueTable, root: Path, name: str) -> str:
+    """A SELECT as plan_text_scan's over a registered table with the columns `filename` and `line`."""
+    return f"SELECT {', '.join(_text_columns(table, root, 'line'))} FROM {identifier(name)}"  # noqa: S608  # all quoted
 
 
 def plan_empty(columns: Sequence[Column]) -> str:
@@ -83,15 +95,19 @@ def _plan_cuts(root: Path, pattern: str, names: Sequence[str]) -> list[str]:
 
 
 def _plan_lines(table: GlueTable, root: Path, files: Sequence[Path], compression: str) -> str:
-    line, *others = (identifier(column.name) for column in table.columns)
-    columns = [line, *(f"CAST(NULL AS VARCHAR) AS {name}" for name in others)]
-    columns += _plan_cuts(root, table.key_pattern, [c.name for c in table.partitions])
+    columns = _text_columns(table, root, identifier(table.columns[0].name))
     # JSON escapes control characters, so no line holds the delimiter: each is one column.
     return (
         f"SELECT {', '.join(columns)} FROM read_csv({literal_paths(files)}, columns = {{{literal(table.columns[0].name)}: 'VARCHAR'}}, header = false,"  # noqa: S608
         f" auto_detect = false, delim = '\x01', quote = '', escape = '', compression = '{compression}', filename = true,"
-        f" null_padding = true, max_line_size = {_LONGEST_ENVELOPE_BYTES})"
+        f" null_padding = true, max_line_size = {LONGEST_LINE_BYTES})"
     )
+
+
+def _text_columns(table: GlueTable, root: Path, line: str) -> list[str]:
+    first, *others = (identifier(column.name) for column in table.columns)
+    columns = [f"{line} AS {first}", *(f"CAST(NULL AS VARCHAR) AS {name}" for name in others)]
+    return columns + _plan_cuts(root, table.key_pattern, [c.name for c in table.partitions])
 
 
 def starts_as_gzip(path: Path) -> bool:
