@@ -2,7 +2,7 @@
 `ticklake replay`: rows made anew from raw/, for a transform that was wrong.
 
 Laws: a dry run touches nothing; each hour of raw/ takes effect by itself; the receipt accounts for every line.
-Refuses to know: how rows are compared and replaced (local/lake/replay.py).
+Refuses to know: how rows are compared and replaced (local/lake/replay.py), and of a deployed lake how it is reached (cli/replaying.py).
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 import click
+from click.core import ParameterSource
 
-from cli.spans import decode_span, from_option, lake_option, to_option
+from cli.answers import printable
+from cli.replaying import Wanted, replay_in_aws, say_end
+from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
 from local.lake.compact import hold_lake
 from local.lake.folder import LakeError, require_lake
 from local.lake.live import RecordDamaged
@@ -22,11 +25,13 @@ from local.lake.swap import finish_replays, replay_hour
 from sql.hours import hour_start_us
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from local.lake.replay import Receipt
 
 EXIT_NOT_BALANCED: Final = 1
+EXIT_LEFT: Final = 3
 
 
 @click.command("replay")
@@ -34,9 +39,46 @@ EXIT_NOT_BALANCED: Final = 1
 @from_option
 @to_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be replaced.")
-def command(*, lake: Path, from_: str | None, to: str | None, dry_run: bool) -> None:
+@click.option("--athena", is_flag=True, help="The deployed lake instead of a folder.")
+@click.option(
+    "--even-open",
+    is_flag=True,
+    help="With --athena: also hours that are not closed yet; rows still on their way are then there twice.",
+)
+@name_option
+@region_option
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    lake: Path,
+    from_: str | None,
+    to: str | None,
+    dry_run: bool,
+    athena: bool,
+    even_open: bool,
+    prefix: str,
+    region: str | None,
+) -> None:
     """Make rows anew from raw/ with today's transform; those that differ take the place of the old ones."""
     from_us, to_us = decode_span(from_, to)
+    if even_open and not athena:
+        raise click.UsageError("--even-open goes with --athena: in a folder nothing is on its way.")
+    if not athena:
+        _conclude(_replay_folder(lake, from_us, to_us, dry_run=dry_run), dry_run=dry_run)
+        return
+    if context.get_parameter_source("lake") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--lake is a folder's, --athena replays a deployed lake: say one of them.")
+    wanted = Wanted(from_us=from_us, to_us=to_us, even_open=even_open, dry_run=dry_run)
+    out = replay_in_aws(prefix, region, wanted, _say)
+    for line in say_end(out, dry_run=dry_run):
+        click.echo(printable(line))
+    _conclude(out.receipts, dry_run=dry_run)
+    if out.left:
+        sys.exit(EXIT_LEFT)
+
+
+def _replay_folder(lake: Path, from_us: int, to_us: int, *, dry_run: bool) -> list[Receipt]:
     root = lake.resolve()
     receipts: list[Receipt] = []
     try:
@@ -49,10 +91,14 @@ def command(*, lake: Path, from_: str | None, to: str | None, dry_run: bool) -> 
                 plan = plan_replay(root, raw_hour, objects, start_us=hour_start_us(raw_hour))
                 if not (dry_run or plan.receipt.is_idle):
                     replay_hour(root, plan, lambda _: None)
-                click.echo(f"{number}/{len(hours)}  {raw_hour}  {_sentence(plan.receipt)}")
+                _say(f"{number}/{len(hours)}", plan.receipt)
                 receipts.append(plan.receipt)
     except (LakeError, RecordDamaged) as error:
         raise click.ClickException(str(error)) from error
+    return receipts
+
+
+def _conclude(receipts: Sequence[Receipt], *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
     changed = sum(each.replaced + each.added + each.set_aside for each in receipts)
     click.echo(
@@ -60,6 +106,10 @@ def command(*, lake: Path, from_: str | None, to: str | None, dry_run: bool) -> 
     )
     if not all(each.is_balanced for each in receipts):
         sys.exit(EXIT_NOT_BALANCED)
+
+
+def _say(place: str, receipt: Receipt) -> None:
+    click.echo(f"{place}  {receipt.raw_hour}  {_sentence(receipt)}")
 
 
 def _sentence(receipt: Receipt) -> str:

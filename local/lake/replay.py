@@ -127,7 +127,7 @@ def plan_replay(root: Path, raw_hour: str, objects: Sequence[Path], *, start_us:
     Clock: raw/ says the hour of arrival, not the instant: a line arrived when it was received, or at the start of the hour if that is later.
     Raises: RawObjectDamaged, RowsUnreadable, LakeError.
     """
-    lines = _judge([line for path in objects for line in _read_lines(path)], raw_hour, start_us)
+    lines = _judge([line for path in objects for line in read_lines(path)], raw_hour, start_us)
     try:
         with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
             connection.execute("SET enable_progress_bar = false")
@@ -138,7 +138,12 @@ def plan_replay(root: Path, raw_hour: str, objects: Sequence[Path], *, start_us:
         raise LakeError(str(error)) from error
 
 
-def _read_lines(path: Path) -> Iterator[bytes]:
+def read_lines(path: Path) -> Iterator[bytes]:
+    """
+    The lines of an object of raw/, gzipped or not.
+
+    Raises: RawObjectDamaged.
+    """
     try:
         content = gzip.decompress(path.read_bytes()) if starts_as_gzip(path) else path.read_bytes()
     except (EOFError, OSError, zlib.error) as error:
