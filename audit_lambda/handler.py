@@ -18,18 +18,22 @@ import logging
 import os
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 
 from audit_lambda.audit import audit_lake
+from audit_lambda.bucket import BucketStore
 from audit_lambda.candle_fetch import CandleClient
-from audit_lambda.candles import CandlesUnavailable, check_candles
+from audit_lambda.candles import check_candles
 from audit_lambda.metrics import metrics_line
 from audit_lambda.notice import decide_notice
+from audit_lambda.objects import Pace
 from audit_lambda.page import render_page
 from audit_lambda.patience import Patient
+from audit_lambda.rounds import REACH_OF
 from audit_lambda.settings import read_settings
 from audit_lambda.shelf import Shelf
 from audit_lambda.spans import decode_event
@@ -48,7 +52,9 @@ log: Final = logging.getLogger("audit_lambda")
 log.setLevel(logging.INFO)
 # Kept back for the page, the reports and the notice.
 MARGIN_S: Final = 60.0
-# Objects may be read, and then candles fetched, until this much is left: the questions come after them, and matter more.
+# Days of the lake whose turn it is may be listed, then objects read, then candles fetched, until this much is left: the questions come after
+# them, and matter more.
+DAYS_UNTIL_S: Final = 750.0
 OBJECTS_UNTIL_S: Final = 600.0
 CANDLES_UNTIL_S: Final = 450.0
 
@@ -108,8 +114,15 @@ def _audit(
 
     engine = Patient(connect, name="Athena", remaining_s=remaining_s, margin_s=MARGIN_S)
     values = {"from": _text(span.from_us), "to": _text(span.to_us)}
-    integrity, inventory = take_stock(
-        s3, settings.lake_bucket, span, now_us=_us(now), may_go_on=lambda: remaining_s() > OBJECTS_UNTIL_S
+    store = BucketStore(s3, bucket=settings.lake_bucket)
+    stock = take_stock(
+        store,
+        span,
+        reach=REACH_OF[span.kind],
+        now_us=_us(now),
+        expiry_days=store.read_expiry_days(),
+        pace=Pace(may_look=lambda: remaining_s() > DAYS_UNTIL_S, may_read=lambda: remaining_s() > OBJECTS_UNTIL_S),
+        on_progress=lambda _: None,
     )
     # Coinbase asks not to poll candles: once a day, and when somebody asks.
     candles = (
@@ -117,24 +130,18 @@ def _audit(
         if settings.candles_url and span.kind != "hourly"
         else []
     )
-    extra = [*integrity, *candles]
+    extra = [*stock.results, *candles]
     report = audit_lake(engine, lake=settings.database, values=values, now=now, extra=extra)
     check_answered(report.checks[: len(report.checks) - len(extra)])
-    keep_stock(s3, settings.lake_bucket, inventory)
-    return report
+    keep_stock(store, stock)
+    return replace(report, figures=(*report.figures, stock.figure))
 
 
 def _cross_check(
     engine: Patient, url: str, values: Mapping[str, str], *, now: datetime, remaining_s: Callable[[], float]
 ) -> CheckResult:
     with closing(CandleClient(url)) as client:
-
-        def fetch(product_id: str, *, start_us: int, end_us: int) -> bytes:
-            if remaining_s() <= CANDLES_UNTIL_S:
-                raise CandlesUnavailable(product_id=product_id, why="there was no time left to ask for them")
-            return client(product_id, start_us=start_us, end_us=end_us)
-
-        return check_candles(engine, fetch, values=values, now=now)
+        return check_candles(engine, client, values=values, now=now, may_go_on=lambda: remaining_s() > CANDLES_UNTIL_S)
 
 
 def check_answered(asked: Sequence[CheckResult]) -> None:

@@ -1,388 +1,237 @@
 """
-Is every object of a lake readable to its end, still what it was when it was first seen, and still there?
+Is every object of a lake readable to its end, still what it was when it was first seen, still there, and ours?
 
-SQL does not see an object that is gone, and reads a broken one with an error that stops at the first. So the objects themselves are looked
-at: those of the audited hours are read to their last byte, all of them are compared with the inventory that the last audit left.
-Laws: an inventory keeps what was first seen, so damage is said in every audit until somebody accepts it; an object may only go for a reason
-that is known (expired, replaced by a replay, another generation of its hour); what was not read is said, never taken for good.
-Refuses to know: S3 and folders (a Store does), SQL, what Parquet's pages hold (a Store may).
+SQL does not see an object that is gone, and reads a broken one with an error that stops at the first. So the objects themselves are looked at,
+a day of the lake at a time: listed and compared with that day's inventory; those of the audited hours, and late ones that are new, are read.
+Laws: what was not read or not looked at is said, never taken for good; of a day at a time is all that is held, whatever the age of the lake.
+Refuses to know: which days (rounds.py), where inventories are kept (stock.py), S3 and folders, SQL.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
-import json
-import re
-import zlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
+from audit_lambda.comparing import find_changed, find_gone, next_inventory
 from audit_lambda.findings import Finding
+from audit_lambda.inventory import Look
+from audit_lambda.places import day_of_key, find_place, judge_foreign, prefixes_of_day
+from audit_lambda.reading import ObjectGone, ObjectUnread, ObjectUnreadable, read_to_its_end
 from audit_lambda.report import CheckResult
-from sql.glue import read_table
-from sql.hours import HOUR_US, hour_start_us
+from sql.history import ManifestDamaged
+from sql.hours import HOUR_US
+from sql.replays import Replays
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-# Where the Glue table `objects` reads it.
-INVENTORY_KEY: Final = read_table("objects").prefix + "objects.jsonl.gz"
-# What a lake may not lose. Their keys name an hour.
-PREFIXES: Final = tuple(read_table(name).prefix for name in ("raw", "processed", "errors", "history", "compacted"))
-_HOUR: Final = re.compile(r"/(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$")
-_DAY_US: Final = 24 * HOUR_US
-_HISTORY: Final = read_table("history").prefix
-_PARQUET: Final = b"PAR1"
-_GZIP: Final = b"\x1f\x8b"
-_TAIL_BYTES: Final = 8  # a Parquet file ends in the footer's length (4 bytes, little-endian) and PAR1
+    from audit_lambda.comparing import Leave
+    from audit_lambda.findings import Severity
+    from audit_lambda.inventory import Inventory, Seen
+    from audit_lambda.places import Foreign
+    from audit_lambda.reading import Store, Stored
+    from audit_lambda.spans import Span
+
+# As many findings of a check as a report names; all are counted.
 _MOST_NAMED: Final = 1_000
 
 QUESTIONS: Final = {
     "readable": "Can every object of these hours be read to its end?",
     "unchanged": "Is every object what it was when it was first seen?",
     "present": "Is every object still there that an earlier audit saw?",
+    "foreign": "Is every object one that ticklake wrote?",
 }
 
 
-class ObjectUnreadable(Exception):  # noqa: N818  # named for what happened, as in the design: FeedLost
-    """An object that cannot be read to its end; `why` is a clause."""
-
-    def __init__(self, *, why: str) -> None:
-        self.why = why
-        super().__init__(why)
-
-
-class ObjectUnread(Exception):  # noqa: N818  # named for what happened
-    """An object that could not be read now: the store refused or broke off. It says nothing of the object. `why` is a clause."""
-
-    def __init__(self, *, why: str) -> None:
-        self.why = why
-        super().__init__(why)
-
-
-class ObjectGone(ObjectUnreadable):
-    """An object that was listed and is no longer there: whether it may be gone is another check's question."""
-
-    def __init__(self) -> None:
-        super().__init__(why="it went while the audit ran")
-
-
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """One object as its store lists it. `tag` changes with the content (S3's ETag); empty where the store has none."""
+class Progress:
+    """How far the objects have come: `day` is being looked at, so many objects were listed and read of all days so far."""
 
-    key: str
-    size_bytes: int
-    tag: str
+    day: str
+    listed_count: int = 0
+    read_count: int = 0
+    read_bytes: int = 0
 
 
-class Store(Protocol):
-    """Where the objects are."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Whether there is time: to look at one more day that is not of the span, and to read one more object; if not, `why_not`."""
 
-    def list_objects(self, prefix: str) -> Iterable[Stored]:
-        """Every object under the prefix."""
+    may_look: Callable[[], bool] = lambda: True
+    may_read: Callable[[], bool] = lambda: True
+    why_not: str = "time was up"
 
-    def read_chunks(self, key: str) -> Iterator[bytes]:
+
+@dataclass(slots=True)
+class Pile:
+    """What a check found: the first findings, and how many there were."""
+
+    findings: list[Finding] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, finding: Finding) -> None:
+        """Count it, and keep it while there are few."""
+        self.count += 1
+        if self.count <= _MOST_NAMED:
+            self.findings.append(finding)
+
+
+@dataclass(slots=True)
+class _Unread:
+    """Objects that were to be read, and those that were not, with the first reason."""
+
+    wanted_count: int = 0
+    count: int = 0
+    why: str = ""
+
+
+class Inspection:
+    """
+    Days of a lake looked at, one after the other, and what was found.
+
+    Clock: objects whose key's hour lies, in part at least, in the span are read; `now_us` is what expiry is judged by.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        span: Span,
+        now_us: int,
+        leave: Leave,
+        pace: Pace,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._store, self._span, self._now_us, self._leave = store, span, now_us, leave
+        self._pace, self._on_progress = pace, on_progress
+        self._unread = _Unread()
+        self._progress = Progress("")
+        self.piles = {name: Pile() for name in QUESTIONS}
+
+    def look_at(self, day: str, before: Inventory | None, *, is_near: bool) -> tuple[Look, Inventory]:
         """
-        The object's bytes, in pieces.
+        What the next audit is to know of this day. Objects are read where the day `is_near` the span.
 
-        Raises: ObjectUnreadable, also where the bytes are not those that the store's own checksum was made of; ObjectGone;
-        ObjectUnread where the store does not give them now.
+        Shapes: `before` is None where no audit has left the day's inventory.
+        Raises: whatever the store refuses a listing with.
         """
+        listed = self._list(day)
+        digests = self._read(listed, before) if is_near else {}
+        known = before or {}
+        changed = list(find_changed(known, listed, digests))
+        for key, what in changed:
+            self.add("unchanged", key, what)
+        gone = self._find_gone(known, listed)
+        for key in gone:
+            self.add("present", key, f"{key} is gone")
+        look = Look(looked_us=self._now_us, object_count=len(listed) + len(gone), found_count=len(changed) + len(gone))
+        return look, next_inventory(known, listed, digests, gone=gone)
 
-    def inspect(self, key: str) -> None:
-        """
-        Whatever more this store can find out about an object whose bytes could all be read.
-
-        Raises: ObjectUnreadable.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An object as it was first seen. `sha256` in hexadecimal, empty until it has been read."""
-
-    size_bytes: int
-    tag: str
-    sha256: str
-
-
-Inventory = dict[str, Seen]
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """
-    For what an object may be gone.
-
-    `replaced`: keys that a replay put others in the place of. `expiry_days`: by a prefix's first folder (`raw`), after how many days the
-    lifecycle removes its objects.
-    """
-
-    replaced: Collection[str] = frozenset()
-    expiry_days: Mapping[str, int] = field(default_factory=dict)
-
-
-def check_objects(
-    store: Store,
-    *,
-    before: Mapping[str, Seen] | None,
-    from_us: int,
-    to_us: int,
-    now_us: int,
-    leave: Leave,
-    may_go_on: Callable[[], bool],
-    on_progress: Callable[[int, int], None],
-) -> tuple[list[CheckResult], Inventory]:
-    """
-    The group `integrity` of a report, and the inventory to keep for the next audit.
-
-    Shapes: `before` is None where no audit has left one. `on_progress` is told how many of how many objects were read.
-    Clock: objects whose key's hour lies, in part at least, in from_us..to_us are read; reading stops when `may_go_on` says no.
-    """
-    listed = {stored.key: stored for prefix in PREFIXES for stored in store.list_objects(prefix)}
-    wanted = sorted(key for key in listed if _touches(key, from_us, to_us))
-    digests: dict[str, str] = {}
-    unreadable: list[Finding] = []
-    refused = ""
-    unread = set(wanted)
-    for number, key in enumerate(wanted, 1):
-        if not may_go_on():
-            break
-        unread.discard(key)
-        try:
-            digests[key] = read_to_its_end(key, store)
-        except ObjectGone:
-            del listed[key]
-        except ObjectUnreadable as error:
-            unreadable.append(_finding("readable", key, f"{key} cannot be read to its end: {error.why}"))
-        except ObjectUnread as error:
-            refused = refused or f"{key}: {error.why}"
-            unread.add(key)
-        on_progress(number, len(wanted))
-    changed = list(_find_changed(before or {}, listed, digests))
-    gone = _find_gone(before or {}, listed, now_us=now_us, leave=leave)
-    vanished = [_finding("present", key, f"{key} is gone") for key in gone]
-    results = [
-        _result(
-            "readable",
-            unreadable,
-            why=f"{len(unread)} of {len(wanted)} objects were not read: {refused or 'time was up'}" if unread else "",
-        ),
-        _result("unchanged", changed, why="" if before is not None else _FIRST),
-        _result("present", vanished, why="" if before is not None else _FIRST),
-    ]
-    return results, _next_inventory(before or {}, listed, digests, gone=gone)
-
-
-_FIRST: Final = "no earlier audit has left an inventory; this one does"
-
-
-def read_to_its_end(key: str, store: Store) -> str:
-    """
-    The SHA-256 of an object that is whole, in hexadecimal.
-
-    Raises: ObjectUnreadable: gzip whose checksum or end is wrong, Parquet without its footer, or what the store itself says.
-    """
-    sha256, zipped = hashlib.sha256(), _Gzip()
-    head, tail, size_bytes = b"", b"", 0
-    for chunk in store.read_chunks(key):
-        sha256.update(chunk)
-        head = head if len(head) >= len(_PARQUET) else (head + chunk)[: len(_PARQUET)]
-        tail = (tail + chunk)[-_TAIL_BYTES:]
-        size_bytes += len(chunk)
-        if head[:2] == _GZIP:
-            zipped.feed(chunk)
-    if head[:2] == _GZIP:
-        zipped.end()
-    elif key.endswith(".gz"):
-        raise ObjectUnreadable(why="it does not begin as gzip does")
-    if key.endswith(".parquet"):
-        _check_footer(head, tail, size_bytes)
-    store.inspect(key)
-    return sha256.hexdigest()
-
-
-class _Gzip:
-    """Members of gzip, one after the other, each with its checksum; what they hold is thrown away."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(wbits=31)
-
-    def feed(self, chunk: bytes) -> None:
-        try:
-            while chunk:
-                if self._member.eof:
-                    self._member = zlib.decompressobj(wbits=31)
-                # At most a megabyte at a time: a small object may hold a great deal.
-                self._member.decompress(chunk, 1 << 20)
-                chunk = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-        except zlib.error as error:
-            raise ObjectUnreadable(why=f"its gzip is damaged ({error})") from error
-
-    def end(self) -> None:
-        if not self._member.eof:
-            raise ObjectUnreadable(why="its gzip is cut off")
-
-
-def _check_footer(head: bytes, tail: bytes, size_bytes: int) -> None:
-    footer_bytes = int.from_bytes(tail[:4], "little") if len(tail) == _TAIL_BYTES else 0
-    if head != _PARQUET or tail[4:] != _PARQUET or not 0 < footer_bytes <= size_bytes - _TAIL_BYTES - len(_PARQUET):
-        raise ObjectUnreadable(why="it does not begin and end as Parquet does")
-
-
-def _find_changed(
-    before: Mapping[str, Seen], listed: Mapping[str, Stored], digests: Mapping[str, str]
-) -> Iterator[Finding]:
-    for key, seen in before.items():
-        if key not in listed or _is_manifest(key):
-            continue
-        now, sha256 = listed[key], digests.get(key, "")
-        if now.size_bytes != seen.size_bytes:
-            yield _finding("unchanged", key, f"{key} had {seen.size_bytes} bytes and has {now.size_bytes}")
-        elif sha256 and seen.sha256 and sha256 != seen.sha256:
-            yield _finding(
-                "unchanged",
-                key,
-                f"{key} has other content than when it was first read (SHA-256 {sha256}, was {seen.sha256})",
+    def add(self, check: str, key: str, what: str, severity: Severity = "damage") -> None:
+        """A finding about one key."""
+        place = find_place(key)
+        start_us = None if place is None else place.start_us
+        self.piles[check].add(
+            Finding(
+                check=check,
+                group="integrity",
+                severity=severity,
+                product_id=None,
+                session=None,
+                first_us=start_us,
+                last_us=None if start_us is None else start_us + HOUR_US - 1,
+                first_id=None,
+                last_id=None,
+                amount=1,
+                what=what,
             )
-        elif not (sha256 and seen.sha256) and now.tag != seen.tag:
-            yield _finding("unchanged", key, f"{key} was written again (ETag {now.tag}, was {seen.tag})")
+        )
+
+    def add_foreign(self, foreign: Foreign) -> None:
+        """A key, or a folder of them, that nobody of ours wrote."""
+        self.add("foreign", foreign.key, foreign.what, foreign.severity)
+
+    def results(self, whys: Mapping[str, str]) -> list[CheckResult]:
+        """The group `integrity` of a report. Shapes: `whys` says of a check that was run what there is to know."""
+        results = [_result(name, pile, why=whys.get(name, "")) for name, pile in self.piles.items()]
+        unread = self._unread
+        if not unread.count:
+            return results
+        why = f"{unread.count} of {unread.wanted_count} objects were not read: {unread.why or self._pace.why_not}"
+        some = unread.count < unread.wanted_count or self.piles["readable"].count
+        return [replace(results[0], state="partly" if some else "not_run", why=why), *results[1:]]
+
+    def _list(self, day: str) -> dict[str, Stored]:
+        self._tell(day=day)
+        listed = {}
+        for prefix in prefixes_of_day(day):
+            for stored in self._store.list_objects(prefix):
+                if day_of_key(stored.key) == day:
+                    listed[stored.key] = stored
+                elif foreign := judge_foreign(stored.key):
+                    self.add_foreign(foreign)
+        self._tell(listed_count=self._progress.listed_count + len(listed))
+        return listed
+
+    def _read(self, listed: dict[str, Stored], before: Inventory | None) -> dict[str, str]:
+        """Digests of the objects that are to be read and could be; what went meanwhile is listed no more."""
+        wanted = sorted(key for key in listed if self._is_wanted(key, before))
+        self._unread.wanted_count += len(wanted)
+        digests: dict[str, str] = {}
+        for place, key in enumerate(wanted):
+            if not self._pace.may_read():
+                self._unread.count += len(wanted) - place
+                break
+            try:
+                digests[key] = read_to_its_end(key, self._store)
+            except ObjectGone:
+                del listed[key]
+                continue
+            except ObjectUnreadable as error:
+                self.add("readable", key, f"{key} cannot be read to its end: {error.why}")
+            except ObjectUnread as error:
+                self._unread.count += 1
+                self._unread.why = self._unread.why or f"{key}: {error.why}"
+            size_bytes = self._progress.read_bytes + listed[key].size_bytes
+            self._tell(read_count=self._progress.read_count + 1, read_bytes=size_bytes)
+        return digests
+
+    def _is_wanted(self, key: str, before: Inventory | None) -> bool:
+        """It lies in the span; or before it and is new, where an audit has seen the others."""
+        place = find_place(key)
+        if place is None or place.start_us >= self._span.to_us:
+            return False
+        return place.start_us + HOUR_US > self._span.from_us or (before is not None and key not in before)
+
+    def _find_gone(self, before: Mapping[str, Seen], listed: Mapping[str, Stored]) -> list[str]:
+        try:
+            return find_gone(before, listed, now_us=self._now_us, leave=self._leave)
+        except ManifestDamaged as error:
+            if not any(error.key in finding.what for finding in self.piles["readable"].findings):
+                self.add(
+                    "readable", error.key, f"{error.key} cannot be believed ({error.why}): what it replaced is missed"
+                )
+            return find_gone(before, listed, now_us=self._now_us, leave=replace(self._leave, replays=Replays))
+
+    def _tell(self, **changes: int | str) -> None:
+        self._progress = replace(self._progress, **changes)  # type: ignore[arg-type]  # fields by their names
+        self._on_progress(self._progress)
 
 
-def _find_gone(before: Mapping[str, Seen], listed: Mapping[str, Stored], *, now_us: int, leave: Leave) -> list[str]:
-    hours_of_history = {key.rsplit("/", 1)[0] for key in listed if _is_generation(key)}
-    return [
-        key
-        for key in before
-        if key not in listed
-        and key not in leave.replaced
-        and not _has_expired(key, now_us, leave.expiry_days)
-        # Another generation of the hour took its place.
-        and not (_is_generation(key) and key.rsplit("/", 1)[0] in hours_of_history)
-    ]
-
-
-def _next_inventory(
-    before: Mapping[str, Seen], listed: Mapping[str, Stored], digests: Mapping[str, str], *, gone: Collection[str]
-) -> Inventory:
-    inventory = {key: before[key] for key in gone}
-    for key, stored in listed.items():
-        seen = before.get(key)
-        if seen is None or _is_manifest(key):
-            inventory[key] = Seen(size_bytes=stored.size_bytes, tag=stored.tag, sha256=digests.get(key, ""))
-        else:
-            unlike = stored.size_bytes != seen.size_bytes or stored.tag != seen.tag
-            sha256 = seen.sha256 or ("" if unlike else digests.get(key, ""))
-            inventory[key] = Seen(size_bytes=seen.size_bytes, tag=seen.tag, sha256=sha256)
-    return inventory
-
-
-def _is_generation(key: str) -> bool:
-    return key.startswith(_HISTORY) and key.endswith(".parquet")
-
-
-def _is_manifest(key: str) -> bool:
-    return key.endswith("/manifest.json")
-
-
-def _has_expired(key: str, now_us: int, expiry_days: Mapping[str, int]) -> bool:
-    days, start_us = expiry_days.get(key.split("/", 1)[0]), _start_us(key)
-    return days is not None and start_us is not None and start_us + days * _DAY_US <= now_us
-
-
-def _touches(key: str, from_us: int, to_us: int) -> bool:
-    start_us = _start_us(key)
-    return start_us is not None and start_us < to_us and start_us + HOUR_US > from_us
-
-
-def _start_us(key: str) -> int | None:
-    match = _HOUR.search(key)
-    try:
-        return hour_start_us(match[1]) if match else None
-    except ValueError:  # 2026/13/40/99: an object somebody else put there
-        return None
-
-
-def _finding(check: str, key: str, what: str) -> Finding:
-    start_us = _start_us(key)
-    return Finding(
-        check=check,
-        group="integrity",
-        severity="damage",
-        product_id=None,
-        session=None,
-        first_us=start_us,
-        last_us=None if start_us is None else start_us + HOUR_US - 1,
-        first_id=None,
-        last_id=None,
-        amount=1,
-        what=what,
-    )
-
-
-def _result(name: str, found: list[Finding], *, why: str) -> CheckResult:
+def _result(name: str, pile: Pile, *, why: str) -> CheckResult:
     return CheckResult(
         name=name,
         group="integrity",
         question=QUESTIONS[name],
         thresholds={},
-        state="found" if found else "not_run" if why and why != _FIRST else "passed",
+        state="found" if pile.count else "passed",
         why=why,
-        found_count=len(found),
-        found_amount=len(found),
-        findings=tuple(found[:_MOST_NAMED]),
+        found_count=pile.count,
+        found_amount=pile.count,
+        findings=tuple(pile.findings),
     )
 
 
-def encode_inventory(inventory: Mapping[str, Seen]) -> bytes:
-    """An inventory as it is kept: gzipped JSON lines in the order of keys; the same inventory, the same bytes."""
-    # Line by line, and read so as well: a year leaves more than half a million objects, and a function has little memory.
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as stream:
-        for key in sorted(inventory):
-            seen = inventory[key]
-            record = {"key": key, "size_bytes": seen.size_bytes, "tag": seen.tag, "sha256": seen.sha256}
-            stream.write(json.dumps(record).encode() + b"\n")
-    return packed.getvalue()
-
-
-class InventoryDamaged(Exception):  # noqa: N818  # named for what happened
-    """The inventory that the last audit left cannot be read."""
-
-    def __init__(self, *, why: str) -> None:
-        self.why = why
-        super().__init__(
-            f"{INVENTORY_KEY} cannot be read ({why}). Restore it from an earlier version, or remove it: then this audit begins a new one, "
-            "and what changed or vanished before is no longer noticed."
-        )
-
-
-def decode_inventory(stored: bytes) -> Inventory:
-    """
-    An inventory as it was kept.
-
-    Raises: InventoryDamaged.
-    """
-    if not stored:
-        raise InventoryDamaged(why="it is empty")
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(stored)) as stream:
-            return {_text(record["key"]): _decode_seen(record) for record in map(json.loads, stream)}
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
-        raise InventoryDamaged(why=str(error)) from error
-
-
-def _decode_seen(record: Mapping[str, object]) -> Seen:
-    size_bytes = record["size_bytes"]
-    if not isinstance(size_bytes, int):
-        raise TypeError(f"a length is {size_bytes!r}")
-    return Seen(size_bytes=size_bytes, tag=_text(record["tag"]), sha256=_text(record["sha256"]))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is where text should be")
-    return value
+def unasked(why: str) -> list[CheckResult]:
+    """The group `integrity` where the objects could not be looked at."""
+    return [replace(_result(name, Pile(), why=why), state="not_run") for name in QUESTIONS]

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -26,14 +26,7 @@ from audit_lambda.audit import ThresholdUnknown, audit_lake, refuse_nonsense
 from audit_lambda.candle_fetch import COINBASE, CandleClient
 from audit_lambda.candles import check_candles
 from audit_lambda.findings import SEVERITIES
-from audit_lambda.objects import (
-    INVENTORY_KEY,
-    InventoryDamaged,
-    Leave,
-    check_objects,
-    decode_inventory,
-    encode_inventory,
-)
+from audit_lambda.inventory import InventoryDamaged
 from audit_lambda.page import render_page
 from audit_lambda.report import encode_report
 from audit_lambda.spans import Span, report_folder
@@ -42,10 +35,9 @@ from audit_lambda.words import VERDICT_WORDS, say_budget, say_instant, say_objec
 from cli.answers import print_answer, printable
 from cli.athena import describe_cost, find_athena, metered
 from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
-from local.lake.answers import LakeEngine
+from cli.stock import end_line, keep_in_folder, look_at_deployed, look_at_folder
 from local.lake.folder import LakeError, open_lake, require_lake
-from local.lake.live import find_live
-from local.lake.store import FolderStore
+from local.lake.mending import MendingEngine
 from sql.dialect import SqlRefused
 from sql.engine import Answer, EngineFailed
 from sql.hours import EPOCH
@@ -80,6 +72,7 @@ class _Asked:
     target: Decimal
     candles: str | None
     now: datetime
+    unread: bool
 
     @property
     def span(self) -> Span:
@@ -120,6 +113,11 @@ class _Asked:
     help="Write report.json and report.html here; at home by default under the lake's reports/.",
 )
 @click.option("--athena", is_flag=True, help="Audit the deployed lake through Athena, instead of a folder.")
+@click.option(
+    "--unread",
+    is_flag=True,
+    help="With --athena: list the lake's objects, and read none of them here; what leaves AWS is billed.",
+)
 @name_option
 @region_option
 @click.pass_context
@@ -136,6 +134,7 @@ def command(
     candles: str | None,
     report: Path | None,
     athena: bool,
+    unread: bool,
     prefix: str,
     region: str | None,
 ) -> None:
@@ -155,7 +154,10 @@ def command(
         target=_decode_target(slo),
         candles=candles,
         now=datetime.now(UTC),
+        unread=unread,
     )
+    if unread and not athena:
+        raise click.UsageError("--unread is for --athena: a folder's objects are always read.")
     if candles is not None and not candles.startswith(("http://", "https://")):
         raise click.UsageError(f"--candles wants a URL, such as {COINBASE}.")
     if asked.span.from_us >= asked.span.to_us:
@@ -221,20 +223,28 @@ class _Unreadable:
 def _audit_folder(lake: Path, asked: _Asked) -> Report:
     """The report of a lake in a folder, its objects included. Raises: LakeError, InventoryDamaged, OSError."""
     require_lake(lake)
-    integrity = _check_objects(lake.resolve(), asked)
+    stock = look_at_folder(lake.resolve(), asked.span, now=asked.now)
+    end_line()
     with ExitStack() as stack:
         try:
-            engine: Engine = LakeEngine(stack.enter_context(open_lake(lake)))
+            engine: Engine = MendingEngine(stack.enter_context(open_lake(lake)))
             settle = asked.settle or _decide_settle(engine)
         except (LakeError, EngineFailed) as error:
             engine, settle = _Unreadable(str(error).rstrip(".")), asked.settle or _SETTLE
-        return _ask(engine, str(lake), asked, settle=settle, extra=integrity)
+        made = _ask(engine, str(lake), asked, settle=settle, extra=stock.results)
+    keep_in_folder(lake.resolve(), stock)
+    return replace(made, figures=(*made.figures, stock.figure))
 
 
 def _audit_athena(asked: _Asked, prefix: str, region: str | None) -> Report:
-    """The report of a deployed lake; its objects are the deployed audit's to read. Raises: EngineFailed, click.ClickException."""
+    """The report of a deployed lake, its objects included. Raises: EngineFailed, InventoryDamaged, click.ClickException."""
     with metered() as meter:
-        made = _ask(find_athena(prefix, region, meter), prefix, asked, settle=asked.settle or _SETTLE, extra=[])
+        athena = find_athena(prefix, region, meter)
+        integrity, figure = look_at_deployed(prefix, region, asked.span, now=asked.now, unread=asked.unread)
+        end_line()
+        made = _ask(athena, prefix, asked, settle=asked.settle or _SETTLE, extra=integrity)
+    if figure is not None:
+        made = replace(made, figures=(*made.figures, figure))
     click.echo(describe_cost(made.scanned_bytes or 0), err=True)
     return made
 
@@ -260,38 +270,6 @@ def _decide_settle(engine: Engine) -> str:
     """Nothing is on its way in a lake whose sessions have all closed. Raises: EngineFailed."""
     ((running,),) = engine.ask(plan_query(query_from_sql(_RUNNING), {})).rows
     return _SETTLE if running else _SETTLED_AT_HOME
-
-
-def _check_objects(root: Path, asked: _Asked) -> list[CheckResult]:
-    """The group `integrity`; the inventory is kept for the next audit. Raises: LakeError, InventoryDamaged, OSError."""
-    kept = root / INVENTORY_KEY
-    before = decode_inventory(kept.read_bytes()) if kept.exists() else None
-    results, inventory = check_objects(
-        FolderStore(root),
-        before=before,
-        from_us=asked.span.from_us,
-        to_us=asked.span.to_us,
-        now_us=(asked.now - EPOCH) // timedelta(microseconds=1),
-        leave=Leave(replaced=find_live(root).replaced),
-        may_go_on=lambda: True,
-        on_progress=_show_objects,
-    )
-    _keep_inventory(kept, encode_inventory(inventory))
-    return results
-
-
-def _keep_inventory(path: Path, content: bytes) -> None:
-    """A lake that may only be read is audited all the same."""
-    try:
-        _put(path, content)
-    except OSError as error:
-        said = f"The inventory could not be kept ({error}): the next audit will not notice what changes or goes until then."
-        click.echo(printable(said), err=True)
-
-
-def _show_objects(read: int, of: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[2Kobjects read: {read} of {of}", err=True, nl=read == of)
 
 
 def _show(progress: Progress) -> None:
@@ -324,8 +302,9 @@ def _print_report(report: Report) -> None:
         click.echo(
             f"Not judged yet: what came in the last {' or '.join(waits)}, for more may be on its way (--settle)."
         )
-    for why, names in _not_run(report).items():
-        click.echo(printable(f"Not run: {', '.join(names)}: {why.rstrip('.')}."))
+    for state, said in (("not_run", "Not run"), ("partly", "Run in part")):
+        for why, names in _by_reason(report, state).items():
+            click.echo(printable(f"{said}: {', '.join(names)}: {why.rstrip('.')}."))
     console = Console()
     findings = sorted(
         (f for check in report.checks for f in check.findings), key=lambda f: (-SEVERITIES.index(f.severity), -f.amount)
@@ -347,11 +326,11 @@ def _settles(report: Report) -> list[str]:
     return sorted({check.thresholds.get("settle", _SETTLED_AT_HOME) for check in report.checks} - {_SETTLED_AT_HOME})
 
 
-def _not_run(report: Report) -> dict[str, list[str]]:
+def _by_reason(report: Report, state: str) -> dict[str, list[str]]:
     """By the reason, which checks: one broken object may keep most of them from being asked."""
     names: dict[str, list[str]] = {}
     for check in report.checks:
-        if check.state == "not_run":
+        if check.state == state:
             names.setdefault(check.why, []).append(check.name)
     return names
 

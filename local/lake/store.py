@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from audit_lambda.objects import ObjectGone, ObjectUnreadable, Stored
+from audit_lambda.reading import ObjectGone, ObjectUnreadable, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ _CHUNK_BYTES: Final = 1 << 20
 
 
 class FolderStore:
-    """The objects under a lake's folder, by the keys that S3 would know them by (audit_lambda.objects.Store)."""
+    """The objects under a lake's folder, by the keys that S3 would know them by (audit_lambda.reading.Store)."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -39,6 +39,16 @@ class FolderStore:
                 except FileNotFoundError:
                     continue
                 yield Stored(key=path.relative_to(self._root).as_posix(), size_bytes=size_bytes, tag="")
+
+    def list_level(self, prefix: str) -> tuple[list[str], list[str]]:
+        """The folders (with their slash) and the files right under a prefix, as whole keys in their order; a link to nothing is neither."""
+        try:
+            with os.scandir(self._root / prefix) as entries:
+                names = [(entry.name, entry.is_dir()) for entry in entries if entry.is_dir() or entry.is_file()]
+        except (FileNotFoundError, NotADirectoryError):
+            return [], []
+        folders = sorted(f"{prefix}{name}/" for name, is_folder in names if is_folder)
+        return folders, sorted(f"{prefix}{name}" for name, is_folder in names if not is_folder)
 
     def read_chunks(self, key: str) -> Iterator[bytes]:
         """
@@ -73,3 +83,18 @@ class FolderStore:
             raise ObjectUnreadable(why=f"its Parquet is damaged ({' '.join(str(error).split())})") from error
         if counted != expected:
             raise ObjectUnreadable(why=f"its footer says {expected} rows, and its pages hold {counted}")
+
+    def read_record(self, key: str) -> bytes | None:
+        """The bytes of something that an audit or a replay left; None where it is not there. Raises: OSError."""
+        try:
+            return (self._root / key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def put_record(self, key: str, content: bytes) -> None:
+        """Leave something for the next audit, whole or not at all. Raises: OSError."""
+        path = self._root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        aside.write_bytes(content)
+        aside.replace(path)

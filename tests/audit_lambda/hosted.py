@@ -12,7 +12,7 @@ from moto.core.model_instances import reset_model_data
 from moto.server import ThreadedMotoServer
 
 from local.athena.hosting import host_athena
-from sql.compaction import plan_uncompacted_view
+from sql.catalog import plan_base_views
 from tests.local.lake.trades import put, ticker, us
 
 if TYPE_CHECKING:
@@ -105,8 +105,9 @@ def _fill(lake: Path, url: str, athena_url: str) -> HostedAws:
 
 
 def _define_views(session: boto3.Session, athena_url: str) -> None:
-    """What a deployment and the first compaction leave: the view of what is not compacted."""
+    """What a deployment and the first compaction leave: the view of what counts, and of what is not compacted."""
     from sql.athena import Athena  # noqa: PLC0415  # only here
 
-    client = session.client("athena", endpoint_url=athena_url)
-    Athena(client, workgroup="w", database="ticklake").run(plan_uncompacted_view("2014/01/01/00"))
+    athena = Athena(_client(session, "athena", athena_url), workgroup="w", database="ticklake")
+    for statement in plan_base_views():
+        athena.run(statement)

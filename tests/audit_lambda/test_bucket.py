@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import awscrt.checksums
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from audit_lambda.bucket import BucketStore
-from audit_lambda.objects import ObjectGone, ObjectUnread, ObjectUnreadable
+from audit_lambda.reading import ObjectGone, ObjectUnread, ObjectUnreadable
+from tests.infra.templates import properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,3 +111,75 @@ def test_an_object_without_a_recorded_checksum_is_counted(flipping: Any) -> None
 def test_what_s3_refuses_says_nothing_of_the_object(s3: Any) -> None:
     with pytest.raises(ObjectUnread, match=r"S3 says: .*NoSuchBucket"):
         list(BucketStore(s3, bucket="another").read_chunks("raw/a"))
+
+
+def test_a_level_is_its_folders_and_its_objects(s3: Any) -> None:
+    for key in ("raw/a", "raw/b/c", "raw/b/d", "raw/e/f/g", "other"):
+        s3.put_object(Bucket="lake", Key=key, Body=b"")
+    store = BucketStore(s3, bucket="lake")
+    assert (["raw/b/", "raw/e/"], ["raw/a"]) == store.list_level("raw/")
+    assert (["raw/"], ["other"]) == store.list_level("")
+    assert ([], []) == store.list_level("nothing/")
+
+
+@pytest.mark.slow
+def test_a_level_of_more_than_a_page_is_listed_whole(s3: Any) -> None:
+    for n in range(1_003):
+        s3.put_object(Bucket="lake", Key=f"raw/{n:04}/x", Body=b"")
+    assert 1_003 == len(BucketStore(s3, bucket="lake").list_level("raw/")[0])
+
+
+def test_a_record_is_what_was_left_or_nothing(s3: Any) -> None:
+    store = BucketStore(s3, bucket="lake")
+    assert store.read_record("reports/x") is None
+    store.put_record("reports/x", b"1")
+    store.put_record("reports/x", b"2")
+    assert b"2" == store.read_record("reports/x")
+
+
+def expire(s3: Any, **expiration: Any) -> None:
+    rules = [
+        {"ID": "a", "Status": "Enabled", "Filter": {"Prefix": "raw/"}, "Expiration": expiration},
+        {"ID": "b", "Status": "Disabled", "Filter": {"Prefix": "errors/"}, "Expiration": {"Days": 1}},
+        {
+            "ID": "c",
+            "Status": "Enabled",
+            "Filter": {"Prefix": "history/"},
+            "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}],
+        },
+        {"ID": "d", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}},
+    ]
+    s3.put_bucket_lifecycle_configuration(Bucket="lake", LifecycleConfiguration={"Rules": rules})
+
+
+def test_rules_that_are_on_and_remove_count_by_their_first_folder(s3: Any) -> None:
+    store = BucketStore(s3, bucket="lake")
+    assert {} == store.read_expiry_days()
+    expire(s3, Days=30)
+    assert {"raw": 30} == store.read_expiry_days()
+
+
+def test_the_templates_own_rules_are_read_as_they_are_meant() -> None:
+    class Answering:
+        def get_bucket_lifecycle_configuration(self, *, Bucket: str) -> dict[str, Any]:  # noqa: N803
+            declared = properties("storage", "AWS::S3::Bucket", RawExpiryDays="400")[Bucket]
+            rules = [dict(rule) for rule in declared["LifecycleConfiguration"]["Rules"]]
+            for rule in rules:  # as S3 answers what CloudFormation was told
+                if "ExpirationInDays" in rule:
+                    rule["Expiration"] = {"Days": int(rule["ExpirationInDays"])}
+            return {"Rules": rules}
+
+    assert {"raw": 400} == BucketStore(Answering(), bucket="LakeBucket").read_expiry_days()
+
+
+def test_what_s3_refuses_an_audits_own_is_raised(s3: Any) -> None:
+    store = BucketStore(s3, bucket="another")
+    for asked in (
+        store.read_expiry_days,
+        lambda: store.read_record("reports/x"),
+        lambda: store.put_record("reports/x", b""),
+        lambda: store.list_level(""),
+        lambda: list(store.list_objects("raw/")),
+    ):
+        with pytest.raises(ClientError, match="NoSuchBucket"):
+            asked()

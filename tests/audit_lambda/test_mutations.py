@@ -24,7 +24,9 @@ import pytest
 
 from audit_lambda.checks import load_checks, plan_check
 from audit_lambda.findings import FINDING_COLUMNS, decode_findings
-from audit_lambda.objects import Leave, check_objects
+from audit_lambda.objects import Pace
+from audit_lambda.spans import Span
+from audit_lambda.stock import keep_stock, take_stock
 from local.lake.folder import open_lake
 from local.lake.store import FolderStore
 from producer.line import encode_instant
@@ -53,15 +55,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from audit_lambda.findings import Finding
-    from audit_lambda.objects import Inventory
-    from audit_lambda.report import CheckResult
+    from audit_lambda.stock import Stock
 
 Row = dict[str, Any]
 Found = tuple[str, str | None, str | None, int | None, int | None, int]
 Expected = dict[str, set[Found]]
 
 SQL: Final = {check.name: check for check in load_checks() if check.group in {"completeness", "conservation"}}
-INTEGRITY: Final = ("readable", "unchanged", "present")
+INTEGRITY: Final = ("readable", "unchanged", "present", "foreign")
 NOW_US: Final = (NOW - EPOCH) // timedelta(microseconds=1)
 # Objects of the lake, by the time of day in seconds at which their five minutes began.
 LATE: Final = "11700"  # 03:15, an hour that is not compacted
@@ -75,12 +76,12 @@ def plan(name: str) -> str:
     return to_duckdb(plan_check(SQL[name], {"now": NOW.isoformat()}))
 
 
-def find(root: Path, names: Iterable[str], *, before: Inventory | None = None) -> dict[str, set[Found]]:
+def find(root: Path, names: Iterable[str]) -> dict[str, set[Found]]:
     """What these checks find in the lake."""
     named = set(names)
     findings: dict[str, Iterable[Finding]] = {}
     if not named.isdisjoint(INTEGRITY):
-        findings |= {each.name: each.findings for each in look_at_objects(root, before)[0] if each.name in named}
+        findings |= {each.name: each.findings for each in look_at_objects(root).results if each.name in named}
     if named & SQL.keys():
         with open_lake(root) as lake:
             lake.judge_errors()
@@ -93,16 +94,15 @@ def find(root: Path, names: Iterable[str], *, before: Inventory | None = None) -
     }
 
 
-def look_at_objects(root: Path, before: Inventory | None) -> tuple[list[CheckResult], Inventory]:
-    return check_objects(
+def look_at_objects(root: Path) -> Stock:
+    return take_stock(
         FolderStore(root),
-        before=before,
-        from_us=0,
-        to_us=NOW_US,
+        Span("asked", 0, NOW_US),
+        reach="whole",
         now_us=NOW_US,
-        leave=Leave(),
-        may_go_on=lambda: True,
-        on_progress=lambda *_: None,
+        expiry_days={},
+        pace=Pace(),
+        on_progress=lambda _: None,
     )
 
 
@@ -688,6 +688,16 @@ def a_parquet_object_has_no_end(lake: Mutable) -> Expected:
     return {"readable": {OBJECT}}
 
 
+def a_foreign_parquet_object_lies_among_ours(lake: Mutable) -> Expected:
+    pq.write_table(pa.table({"when": [1, 2]}), lake.object("coverage", LATE).with_name("export.parquet"))
+    return {"readable": {OBJECT}, "present": set(), "foreign": set()}
+
+
+def a_stray_file_lies_among_ours(lake: Mutable) -> Expected:
+    lake.object("coverage", LATE).with_name("notes.txt").write_text("mine")
+    return {"foreign": {("warning", *OBJECT[1:])}, "readable": set()}
+
+
 # Each mutation, and the checks that must find it.
 MUTATIONS: Final[dict[Callable[[Mutable], Expected], str]] = {
     an_object_of_ticks_is_gone: "sessions lines trades testimony ledgers",
@@ -740,6 +750,8 @@ MUTATIONS: Final[dict[Callable[[Mutable], Expected], str]] = {
     a_byte_of_a_raw_object_is_flipped: "readable",
     a_raw_object_is_cut: "readable",
     a_parquet_object_has_no_end: "readable",
+    a_foreign_parquet_object_lies_among_ours: "readable",
+    a_stray_file_lies_among_ours: "foreign",
 }
 
 
@@ -747,15 +759,14 @@ MUTATIONS: Final[dict[Callable[[Mutable], Expected], str]] = {
 class Whole:
     root: Path
     found: Mapping[str, set[Found]]
-    inventory: Inventory
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     root = tmp_path_factory.mktemp("whole") / "lake"
     build(root)
-    _, inventory = look_at_objects(root, None)
-    return Whole(root, find(root, (*SQL, *INTEGRITY), before=inventory), inventory)
+    keep_stock(FolderStore(root), look_at_objects(root))
+    return Whole(root, find(root, (*SQL, *INTEGRITY)))
 
 
 def _quick() -> set[Callable[[Mutable], Expected]]:
@@ -776,7 +787,7 @@ def test_a_change_is_found_by_the_right_checks_with_the_right_rows(
     shutil.copytree(whole.root, root)
     expected = mutation(Mutable(root))
     assert set(MUTATIONS[mutation].split()) == {name for name, found in expected.items() if found}
-    found = find(root, expected, before=whole.inventory)
+    found = find(root, expected)
     assert expected == {name: found[name] - whole.found[name] for name in expected}
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from audit_lambda.objects import ObjectGone, ObjectUnreadable, Stored
+from audit_lambda.reading import ObjectGone, ObjectUnreadable, Stored
 from local.lake.store import FolderStore
 
 if TYPE_CHECKING:
@@ -46,3 +46,22 @@ def test_every_page_of_parquet_is_read(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"\3\0\0\x001.5" * 2, b"\3\0\0\x001.6" * 2, 1))
     with pytest.raises(ObjectUnreadable, match=r"^its Parquet is damaged \(could not verify page integrity, CRC"):
         store.inspect("a.parquet")
+
+
+def test_a_level_is_its_folders_and_its_files(tmp_path: Path) -> None:
+    (tmp_path / "raw" / "b" / "deeper").mkdir(parents=True)
+    (tmp_path / "raw" / "a").write_bytes(b"")
+    (tmp_path / "raw" / "went").symlink_to(tmp_path / "nothing")
+    store = FolderStore(tmp_path)
+    assert (["raw/b/"], ["raw/a"]) == store.list_level("raw/")
+    assert (["raw/"], []) == store.list_level("")
+    assert ([], []) == store.list_level("errors/")
+
+
+def test_a_record_is_what_was_left_or_nothing(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    assert store.read_record("reports/x/y") is None
+    for content in (b"1", b"2"):
+        store.put_record("reports/x/y", content)
+    assert b"2" == store.read_record("reports/x/y")
+    assert ["y"] == [path.name for path in (tmp_path / "reports/x").iterdir()]

@@ -1,0 +1,117 @@
+"""
+The objects of the lake that is audited, at home or in S3: looked at, with progress on the terminal, and remembered at home.
+
+Laws: in S3 nothing is written, for the deployed audit keeps the inventory there; where the bucket cannot be found or listed, the checks are not
+run, with the reason, and the others are asked all the same.
+Refuses to know: options, reports, what is found.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from audit_lambda.bucket import BucketStore
+from audit_lambda.objects import Pace, unasked
+from audit_lambda.stock import keep_stock, take_stock
+from cli.answers import printable
+from cli.athena import describe_bytes
+from cli.deploying import connect
+from infra.cloudformation import CloudFormation
+from infra.errors import DeployError
+from infra.stacks import stack_name
+from local.lake.store import FolderStore
+from sql.hours import EPOCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from audit_lambda.objects import Progress
+    from audit_lambda.report import CheckResult, Figure
+    from audit_lambda.spans import Span
+    from audit_lambda.stock import Stock
+
+_LINES_EVERY: Final = 1_000  # objects read, where standard error is no terminal
+
+
+def look_at_folder(root: Path, span: Span, *, now: datetime) -> Stock:
+    """The group `integrity` of the whole lake in this folder. Raises: InventoryDamaged, OSError."""
+    return take_stock(
+        FolderStore(root),
+        span,
+        reach="whole",
+        now_us=(now - EPOCH) // timedelta(microseconds=1),
+        expiry_days={},
+        pace=Pace(),
+        on_progress=shower(),
+    )
+
+
+def keep_in_folder(root: Path, stock: Stock) -> None:
+    """Leave the inventory for the next audit; a lake that may only be read is audited all the same."""
+    try:
+        keep_stock(FolderStore(root), stock)
+    except OSError as error:
+        said = f"The inventory could not be kept ({error}): the next audit will not notice what changes or goes until then."
+        click.echo(printable(said), err=True)
+
+
+def look_at_deployed(
+    prefix: str, region: str | None, span: Span, *, now: datetime, unread: bool
+) -> tuple[list[CheckResult], Figure | None]:
+    """
+    The group `integrity` of a deployed lake, and when which days were looked at. Nothing is kept.
+
+    Raises: InventoryDamaged.
+    """
+    try:
+        session = connect(region)
+        stacks = CloudFormation(session.client("cloudformation"), pause=lambda: None, tell=lambda _: None)
+        storage = stacks.describe(stack_name(prefix, "storage"))
+        if storage is None or "LakeBucketName" not in storage.outputs:
+            return unasked(f"no stack {stack_name(prefix, 'storage')} names the lake's bucket"), None
+        store = BucketStore(session.client("s3"), bucket=storage.outputs["LakeBucketName"])
+        stock = take_stock(
+            store,
+            span,
+            reach="near",
+            now_us=(now - EPOCH) // timedelta(microseconds=1),
+            expiry_days=store.read_expiry_days(),
+            pace=Pace(may_read=lambda: not unread, why_not="--unread was said" if unread else ""),
+            on_progress=shower(),
+        )
+    except (ClientError, BotoCoreError, DeployError) as error:
+        return unasked(f"the lake's objects could not be listed: {error}"), None
+    return stock.results, stock.figure
+
+
+def shower() -> Callable[[Progress], None]:
+    """Says on standard error how far the objects have come: on a terminal in one line, else a line for each thousand that was read."""
+    told = -1
+
+    def show(progress: Progress) -> None:
+        nonlocal told
+        listed = (
+            f"{progress.listed_count:,} listed, {progress.read_count:,} read ({describe_bytes(progress.read_bytes)})"
+        )
+        line = f"objects: {progress.day}, {listed}"
+        if sys.stderr.isatty():
+            click.echo(f"\r\x1b[2K{line}", err=True, nl=False)
+        elif progress.read_count // _LINES_EVERY > told:
+            told = progress.read_count // _LINES_EVERY
+            if told:
+                click.echo(line, err=True)
+
+    return show
+
+
+def end_line() -> None:
+    """End the line that `shower` wrote on a terminal."""
+    if sys.stderr.isatty():
+        click.echo(err=True)
