@@ -22,6 +22,7 @@ import logging
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from producer.errors import JournalFull, JournalLocked
@@ -29,7 +30,7 @@ from producer.segment import encode_header, encode_record
 from producer.session_log import SessionLog, room_on, sync_and_close
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from producer.segment import Entry
@@ -212,11 +213,8 @@ class Journal:
             self._reserve.unlink(missing_ok=True)
 
     def inherited(self) -> tuple[dict[str, Any], Iterator[Entry]]:
-        """What the newest earlier session remembered, and its lines since then."""
-        if not self.backlog:
-            return {}, iter(())
-        newest = self.backlog[-1]
-        return newest.memory, newest.lines_since_memory()
+        """What the newest earlier session that wrote a checkpoint of its own remembered, and all lines since then."""
+        return _inherit(self.backlog)
 
     def forget_drained(self) -> list[SessionLog]:
         """
@@ -318,9 +316,15 @@ def look_at_legacy(path: Path) -> Legacy:
     logs = [SessionLog(folder) for folder in session_folders(path)] if path.is_dir() else []
     for each in logs:
         each.find_end()
-    if not logs:
-        return Legacy(0, {}, ())
-    return Legacy(sum(each.pending for each in logs), logs[-1].memory, tuple(logs[-1].lines_since_memory()))
+    memory, since = _inherit(logs)
+    return Legacy(sum(each.pending for each in logs), memory, tuple(since))
+
+
+def _inherit(logs: Sequence[SessionLog]) -> tuple[dict[str, Any], Iterator[Entry]]:
+    # A session that was killed before its first checkpoint remembers nothing, and is no reason to forget what those before it knew.
+    newest = max((at for at, each in enumerate(logs) if each.memory), default=0)
+    since = chain.from_iterable(each.lines_since_memory() for each in logs[newest:])
+    return logs[newest].memory if logs else {}, since
 
 
 def session_folders(path: Path) -> list[Path]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from producer.errors import JournalDamaged, JournalFull, JournalLocked
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FIRST = "01JDB3M7Q8RSTVWXYZ01234567"
 SECOND = "01JDB3M7Q8RSTVWXYZ01234568"
 THIRD = "01JDB3M7Q8RSTVWXYZ01234569"
+FOURTH = "01JDB3M7Q8RSTVWXYZ0123456A"
 
 
 def append(journal: Journal, count: int, *, filler: int = 10) -> list[bytes]:
@@ -123,6 +125,31 @@ def test_what_was_remembered_is_inherited_with_the_lines_since(tmp_path: Path) -
 
     assert {"last": 3} == memory
     assert [3, 4] == [entry.n for entry in since]
+
+
+@pytest.mark.parametrize("lines", [0, 2])
+def test_a_session_killed_before_its_first_checkpoint_makes_nobody_forget_those_before_it(
+    tmp_path: Path, lines: int
+) -> None:
+    journal = Journal(tmp_path, FIRST)
+    append(journal, 3)
+    journal.checkpoint({"last": 3})
+    append(journal, 1)
+    crash(journal)
+    killed = Journal(tmp_path, SECOND)
+    append(killed, lines)
+    crash(killed)
+    assert {"last": 3} == look_at_legacy(tmp_path).memory
+    third = Journal(tmp_path, THIRD)
+    memory, since = third.inherited()
+
+    assert {"last": 3} == memory
+    assert [(FIRST, 3), *((SECOND, n) for n in range(lines))] == [
+        (orjson.loads(entry.line)["session"], entry.n) for entry in since
+    ]
+    third.checkpoint(memory)  # which writes down what it knows of the others, too
+    crash(third)
+    assert {"last": 3} == Journal(tmp_path, FOURTH).inherited()[0]
 
 
 def test_memory_survives_a_drained_session_and_a_clean_close(tmp_path: Path) -> None:
