@@ -295,13 +295,16 @@ def _close(receipt: Receipt, errand: Errand, planner: Planner, firehose: Puts) -
 def describe_errand(errand: Errand) -> Iterator[str]:
     """What became of the holes."""
     holes = errand.mission.holes if errand.mission else ()
-    counts = {outcome: sum(each.outcome == outcome for each in errand.receipts) for outcome in ("healed", "partly_healed", "unhealed")}  # fmt: skip
+    receipts = [each for each in errand.receipts if each.hole in holes]
+    counts = {outcome: sum(each.outcome == outcome for each in receipts) for outcome in ("healed", "partly_healed", "unhealed")}  # fmt: skip
     open_ = len(holes) - sum(counts.values())
     yield (
         f"errand     {errand.state}: {len(holes):,} holes = {counts['healed']:,} healed + {counts['partly_healed']:,} partly healed"
         f" + {counts['unhealed']:,} not healed + {open_:,} still open"
     )
     yield f"  trades     {errand.expected:,} missing = {errand.expected - errand.missing:,} fetched + {errand.missing:,} still missing"
+    if others := len(errand.receipts) - len(receipts):
+        yield f"  besides    {others:,} holes that this journal knew of"
     unhealed = [each for each in errand.receipts if each.hole.missing]
     for each in unhealed[:SHOWN]:
         yield f"  {describe_hole(each.hole)}: {_why(each)}"

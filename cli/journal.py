@@ -14,6 +14,7 @@ import random
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,7 @@ from producer.errors import TicklakeError
 from producer.fetched import Fetched
 from producer.firehose import Firehose, connect_firehose
 from producer.inherit import inherit_continuity
+from producer.intake import Intake
 from producer.journal import Journal, holder_of, locked, look_at_legacy, session_folders
 from producer.ledger import Ledger
 from producer.line import encode_instant
@@ -35,6 +37,7 @@ from producer.segment import Damage
 from producer.session_log import SessionLog
 from producer.settings import Settings, environment_name
 from producer.survey import Overview, Verdict, look_over, read_lines, verify
+from producer.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -268,9 +271,14 @@ async def _drain(settings: Settings, firehose: Puts, within_s: float | None) -> 
     fetched = Fetched.inherit(legacy.memory, legacy.since, now_us=time.time_ns() // 1000)
     journal = Journal(settings.journal, str(ULID()))
     ledger = Ledger()
-    continuity = inherit_continuity(
-        *journal.inherited()
-    )  # so that the next producer knows what this journal's last one knew
+    memory, since = journal.inherited()
+    continuity = inherit_continuity(memory, since)  # so that the next producer knows what this journal's last one knew
+    # A drain writes no lines: what is to be said of damage waits for the next producer.
+    intake = Intake(
+        continuity=continuity, ledger=ledger, write=lambda *_: False, set_aside=lambda *_: None,
+    )  # fmt: skip
+    intake.inherit_unwritten(memory.get("unwritten", ()))
+    witness = Witness(intake)
     delivery = Delivery(
         journal,
         firehose,
@@ -280,7 +288,9 @@ async def _drain(settings: Settings, firehose: Puts, within_s: float | None) -> 
         remember=lambda: {
             "continuity": continuity.to_memory(),
             "fetched": fetched.to_memory(time.time_ns() // 1000),
+            "unwritten": intake.unwritten,
         },
+        tell_losses=partial(witness.tell, about={}, clock=lambda: time.time_ns() // 1000),
     )
     delivery.write_down()
     stopping = asyncio.Event()
@@ -308,6 +318,11 @@ async def _drain(settings: Settings, firehose: Puts, within_s: float | None) -> 
     click.echo(f"{ledger.backlog_delivered:,} lines delivered in {ledger.calls:,} calls, {left:,} pending")
     if left and delivery.trouble:
         click.echo(delivery.trouble, err=True)
+    if intake.unwritten:
+        click.echo(
+            f"{len(intake.unwritten):,} lines of testimony about damage wait for the next producer on this journal: start one, so that the"
+            " lake knows"
+        )
     if ledger.ambiguous_lines:
         click.echo(f"{ledger.ambiguous_lines:,} lines were in calls without an answer: each may be there twice")
     return left

@@ -29,6 +29,7 @@ GapReason = Literal[
     "refused_frame",
     "journal_full",
     "receive_queue_full",
+    "journal_damaged",
 ]
 
 
@@ -235,6 +236,28 @@ class Continuity:
         if hole.missing and ours:
             self._given_up.setdefault(hole.product_id, []).append(hole)
             del self._given_up[hole.product_id][:-_GIVEN_UP_MAX]
+
+    def adopt(self, hole: Hole) -> bool:
+        """
+        A hole that was found elsewhere is ours to remember; False if it is open already, found here.
+
+        The one found here then takes its reason: who looked closer knows it better.
+        """
+        holes = self._open.setdefault(hole.product_id, [])
+        for each in holes:
+            if (each.first, each.last) == (hole.first, hole.last):
+                each.reason = hole.reason
+                return False
+        holes.append(hole)
+        return True
+
+    def known_missing(self) -> list[Hole]:
+        """Every hole that misses something, open or given up."""
+        return [*self.open_holes(), *(hole for holes in self._given_up.values() for hole in holes)]
+
+    def newest(self) -> dict[str, tuple[int, str | None]]:
+        """Every product's newest trade: its id, and the exchange's clock as text where known."""
+        return dict(self._last)
 
     def is_open(self, hole: Hole) -> bool:
         """Whether the hole still waits to be healed, as against one that was given up."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from producer.journal import Journal
     from producer.ledger import Ledger
     from producer.pacing import Pace
+    from producer.session_log import SessionLog
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +60,19 @@ class Calls(Protocol):
         """What the call returns; None if `stop` came first."""
 
 
+class TellLosses(Protocol):
+    """Testifies to what a session lost to damage; producer.witness.Witness does."""
+
+    async def __call__(self, damaged: SessionLog, stop: asyncio.Event, /) -> None:
+        """Its `losses` are told afterwards, unless `stop` came first."""
+
+
 class Delivery:
     """
     Delivers a journal's lines, this session's and those that earlier sessions left.
 
-    Clock: monotonic seconds, given as `clock`. `remember` gives what a checkpoint has to remember beside the settled lines.
+    Clock: monotonic seconds, given as `clock`. `remember` gives what a checkpoint has to remember beside the settled lines. `tell_losses`
+    is called as soon as a session was found to have lost lines.
     """
 
     def __init__(
@@ -75,6 +84,7 @@ class Delivery:
         pace: Pace,
         linger_s: float,
         remember: Callable[[], dict[str, object]],
+        tell_losses: TellLosses,
         clock: Callable[[], float] = time.monotonic,
         call: Calls = call_in_thread,
     ) -> None:
@@ -86,6 +96,7 @@ class Delivery:
         self._pace = pace
         self._linger_s = linger_s
         self._remember = remember
+        self._tell_losses = tell_losses
         self._clock = clock
         self._call = call
         self._live = Lane(journal.live, linger_s=linger_s)
@@ -156,7 +167,11 @@ class Delivery:
 
     async def _advance(self, lane: Lane, *, flush: bool) -> None:
         now = self._clock()
-        while lane.read_ahead(now):  # noqa: ASYNC110 - it waits for nothing, it only lets others go first
+        more = True
+        while more:
+            more = lane.read_ahead(now)
+            if lane.log.losses:
+                await self._tell_losses(lane.log, self._stop)
             await asyncio.sleep(0)
         lane.plan(now, flush=flush)
 

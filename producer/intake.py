@@ -209,7 +209,7 @@ class Intake:
         left = len(hole.missing)
         self._ledger.product(hole.product_id).missing += left - hole.counted
         hole.counted = left
-        ranges = list(hole.missing)
+        ranges = hole.missing.ranges
         common = {**_gap(hole, status=receipt.outcome), "fetched": receipt.fetched, "why": receipt.why}
         for at in range(0, max(len(ranges), 1), _MAX_RANGES):
             still_missing = ranges[at : at + _MAX_RANGES]
@@ -253,13 +253,33 @@ class Intake:
         if self.listener is not None:
             self.listener.hole_found(hole)
 
+    def lost(self, hole: Hole, receive_us: int) -> None:
+        """Trades that were counted may be lost to damage on disk: say so, and take them on, unless that hole is ours already."""
+        if self.continuity.adopt(hole):
+            self.name(hole, receive_us)
+        else:
+            self._name(hole, receive_us)
+
     def name(self, hole: Hole, receive_us: int) -> None:
         """Say that there is a hole, and take it on."""
+        self._name(hole, receive_us)
+        self.take_on(hole)
+
+    def _name(self, hole: Hole, receive_us: int) -> None:
         gap = _gap(hole, status="open")
         if hole.expected != hole.last - hole.first + 1:  # polling saw some of the range: say which it did not
-            gap["still_missing"] = list(hole.missing)[:_MAX_RANGES]
+            gap["still_missing"] = hole.missing.ranges[:_MAX_RANGES]
         self.testify("gap", encode_testimony(gap), receive_us)
-        self.take_on(hole)
+
+    @property
+    def unwritten(self) -> list[tuple[Kind, str, int]]:
+        """Testimony that found no room yet, as JSON values: what has to survive a restart."""
+        return [(kind, message.decode(), receive_us) for kind, message, receive_us in self._unwritten]
+
+    def inherit_unwritten(self, unwritten: Sequence[tuple[Kind, str, int]]) -> None:
+        """Testimony that an earlier session found no room for."""
+        self._unwritten += [(kind, message.encode(), receive_us) for kind, message, receive_us in unwritten]
+        self._write_unwritten()
 
     def testify(self, kind: Kind, message: bytes, receive_us: int) -> None:
         """A line of our own testimony; if the journal has no room now, it waits for the next line that finds some."""

@@ -28,6 +28,11 @@ class IntervalSet:
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return zip(self._firsts, self._lasts, strict=True)
 
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The ranges; `list` of the set itself would make room for as many items as there are numbers."""
+        return list(zip(self._firsts, self._lasts, strict=True))
+
     def __len__(self) -> int:
         """How many numbers, not how many ranges."""
         return sum(last - first + 1 for first, last in self)
@@ -40,12 +45,12 @@ class IntervalSet:
         return at >= 0 and number <= self._lasts[at]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, IntervalSet) and list(self) == list(other)
+        return isinstance(other, IntervalSet) and self.ranges == other.ranges
 
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
-        return f"IntervalSet({list(self)})"
+        return f"IntervalSet({self.ranges})"
 
     def add(self, first: int, last: int) -> None:
         """Add first..last, both included; an empty range (last < first) adds nothing."""

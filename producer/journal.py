@@ -218,11 +218,11 @@ class Journal:
 
     def forget_drained(self) -> list[SessionLog]:
         """
-        Remove earlier sessions with nothing pending; returns them.
+        Remove earlier sessions with nothing pending and nothing left to testify to; returns them.
 
         Caller must: have written a checkpoint of its own since `inherited`, so that nothing remembered is lost.
         """
-        drained = [each for each in self.backlog if not each.pending]
+        drained = [each for each in self.backlog if not each.pending and not each.losses]
         for each in drained:
             self._held_bytes -= each.size_bytes
             each.remove()

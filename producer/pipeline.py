@@ -32,6 +32,7 @@ from producer.metrics import Reading
 from producer.pacing import Pace
 from producer.session_log import sync_and_close
 from producer.sources import Sources
+from producer.witness import Witness
 
 if TYPE_CHECKING:
     import random
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from producer.delivery import Puts
     from producer.line import Source
     from producer.metrics import FeedReading
+    from producer.session_log import SessionLog
     from producer.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -104,13 +106,15 @@ class Producer:
         self.ledger = Ledger()
         self.journal = Journal(settings.journal, session, fsync=settings.fsync, max_bytes=settings.journal_max_bytes)
         self._encoder = LineEncoder(session)
+        self._inherited, since = self.journal.inherited()
         self.intake = Intake(
-            continuity=inherit_continuity(*self.journal.inherited()),
+            continuity=inherit_continuity(self._inherited, since),
             ledger=self.ledger,
             write=self._write,
             set_aside=self._set_aside,
             simulated=settings.simulated,
         )
+        self._witness = Witness(self.intake)
         self.sources = (feed or _watch)(self)
         self.delivery = Delivery(
             self.journal,
@@ -119,6 +123,7 @@ class Producer:
             pace=Pace(rng),
             linger_s=settings.linger_s,
             remember=self._remember,
+            tell_losses=self._tell_losses,
         )
         self._stop = asyncio.Event()
         self._why = ""
@@ -128,6 +133,7 @@ class Producer:
     async def run(self) -> Receipt:
         """Feed and deliver until `stop`; then drain within the deadline. Raises nothing for what peers do."""
         self._testify({"event": "opened", "version": version("ticklake"), "python": platform.python_version()})
+        self.intake.inherit_unwritten(self._inherited.get("unwritten", ()))
         self.delivery.write_down()  # what was inherited is ours now, before anything of the old sessions is removed
         feeding = asyncio.create_task(self.sources.run(), name="feed")
         delivering = asyncio.create_task(self.delivery.run(), name="delivery")
@@ -261,8 +267,16 @@ class Producer:
         except JournalFull as full:  # its line, with the frame's head, length and hash, is journaled all the same
             log.warning("%s", full)
 
+    async def _tell_losses(self, damaged: SessionLog, stop: asyncio.Event) -> None:
+        about = self.sources.describe()
+        await self._witness.tell(damaged, stop, about=about, clock=lambda: time.time_ns() // 1000)
+
     def _remember(self) -> dict[str, object]:
-        return {"continuity": self.intake.continuity.to_memory(), **self.sources.remember()}
+        return {
+            "continuity": self.intake.continuity.to_memory(),
+            "unwritten": self.intake.unwritten,
+            **self.sources.remember(),
+        }
 
     async def _sync_for_ever(self) -> None:
         while True:

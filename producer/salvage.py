@@ -2,7 +2,7 @@
 A damaged journal, salvaged: everything intact goes into a new folder, the damaged bytes beside it, and a receipt that balances.
 
 Laws: the damaged journal is only read; every line that was counted comes out as settled before, pending, or lost by name; the
-new folder is an ordinary journal that the next producer drains.
+new folder is an ordinary journal that the next producer drains, and testifies to the losses of.
 Refuses to know: why it was damaged.
 """
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DAMAGED: Final = "journal_damaged"  # the reason under which lines that the disk lost are settled
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -50,6 +51,7 @@ class SessionLog:
         self.memory: dict[str, Any] = {}
         self.memory_n = 0
         self.torn_bytes = 0
+        self.losses = IntervalSet()  # lines lost to damage that nobody has testified to yet
         self.checkpoint_damage = ""  # why what stands in checkpoint.json cannot be used
         self._has_checkpoint = False
         self._next_n = 0  # of the read cursor: what the next intact line should be
@@ -207,8 +209,9 @@ class SessionLog:
             self._settle_refused(entry.n, entry.n, reason)
 
     def lose(self, first_n: int, last_n: int) -> None:
-        """These lines were counted and are on disk no more."""
-        self._settle_refused(first_n, last_n, "journal_damaged")
+        """These lines were counted and are on disk no more: `losses` has them until somebody has testified to it."""
+        self._settle_refused(first_n, last_n, DAMAGED)
+        self.losses.add(first_n, last_n)
 
     def set_aside(self, n: int, reason: str, frame: bytes) -> None:
         """
@@ -238,6 +241,7 @@ class SessionLog:
         """Take over what another copy of this session knows of its lines."""
         self.written, self.settled, self.delivered = other.written, other.settled.copy(), other.delivered
         self.refused, self.memory, self.memory_n = dict(other.refused), other.memory, other.memory_n
+        self.losses = other.losses.copy()
 
     def checkpoint(self) -> int:
         """
@@ -255,6 +259,7 @@ class SessionLog:
             "refused": self.refused,
             "memory": self.memory,
             "memory_n": self.memory_n,
+            "losses": [list(each) for each in self.losses],
         }
         draft = self.path / "checkpoint.json.new"
         with room_on(self.path):
@@ -270,6 +275,8 @@ class SessionLog:
     def _forget_settled_segments(self) -> int:
         """Delete segments all of whose lines are settled and remembered; never the one being written."""
         freed = 0
+        if self.losses:
+            return freed  # what may have been in the lost lines is told by those around them
         settled_to = next((last + 1 for first, last in self.settled if first == 0), 0)
         segments = self.segments()
         for path, following in pairwise(segments):
@@ -297,6 +304,7 @@ class SessionLog:
         written, delivered, refused = state["written"], state["delivered"], state["refused"]
         if len(settled) != delivered + sum(refused.values()):
             raise ValueError("its counts do not balance")
+        self.losses = IntervalSet((first, last) for first, last in state.get("losses", ()))  # an older journal has none
         self.memory, self.memory_n = state["memory"], state["memory_n"]
         self.settled, self.written, self.delivered, self.refused = settled, written, delivered, refused
         self._has_checkpoint = True

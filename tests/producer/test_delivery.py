@@ -23,6 +23,7 @@ from producer.errors import (
     DeliveryUnreachable,
     JournalFull,
 )
+from producer.intervals import IntervalSet
 from producer.journal import Journal
 from producer.ledger import Ledger
 from producer.line import LineEncoder, n_of, session_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from producer.packing import Pack
+    from producer.session_log import SessionLog
 
 T = TypeVar("T")
 
@@ -134,6 +136,7 @@ class Bench:
         self.firehose = firehose
         self.encoder = LineEncoder(session)
         self.ledger = Ledger()
+        self.told: list[tuple[int, int]] = []
         self.out: asyncio.Event | None = None  # while set to an event, calls stay out until it is set
         self.delivery = Delivery(
             self.journal,
@@ -142,6 +145,7 @@ class Bench:
             pace=Pace(random.Random(7)),
             linger_s=5.0,
             remember=lambda: {"x": 1},
+            tell_losses=self.tell_losses,
             clock=asyncio.get_running_loop().time,
             call=self.call,
         )
@@ -159,6 +163,10 @@ class Bench:
             if stop.is_set():
                 return None
         return call()
+
+    async def tell_losses(self, damaged: SessionLog, _: asyncio.Event) -> None:
+        self.told += damaged.losses.ranges
+        damaged.losses = IntervalSet()
 
     def append(self, count: int, *, filler: int = 500) -> None:
         for _ in range(count):
@@ -624,3 +632,20 @@ async def _answered(path: Path, script: list[str], batches: list[tuple[int, int]
 
 def test_every_error_of_the_script_is_one_that_delivery_meets() -> None:
     assert all(isinstance(make(), (DeliveryFailed, AnswerMismatch)) for make in ERRORS.values())
+
+
+def test_lines_lost_to_damage_are_told_before_their_session_is_forgotten(tmp_path: Path) -> None:
+    async def scenario() -> Bench:
+        leave_behind(tmp_path, SESSIONS[0], 10)
+        (path,) = (tmp_path / SESSIONS[0]).glob("*.seg")
+        records = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(records[:4]) + b"?\n" + b"".join(records[6:]))
+        bench = Bench(tmp_path, FakeFirehose())
+        assert await bench.drained()
+        bench.delivery.write_down()
+        await bench.close()
+        return bench
+
+    bench = run(scenario())
+    assert [(3, 4)] == bench.told
+    assert [] == bench.journal.backlog

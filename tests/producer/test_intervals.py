@@ -49,3 +49,11 @@ def test_a_copy_is_independent() -> None:
     assert [(1, 5), (7, 7)] == list(twin)
     assert held != twin
     assert "IntervalSet([(1, 5)])" == repr(held)
+
+
+def test_ranges_of_a_huge_set_need_no_room_for_its_numbers() -> None:
+    huge = IntervalSet([(1, 2**62), (2**62 + 5, 2**62 + 6)])
+
+    assert [(1, 2**62), (2**62 + 5, 2**62 + 6)] == huge.ranges
+    assert huge == huge.copy()
+    assert "IntervalSet([(1, 4611686018427387904), " in repr(huge)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.exchange.server import ExchangeServer
-from producer.errors import JournalLocked
+from producer.errors import DeliveryUnreachable, JournalLocked
 from producer.pipeline import Producer
 from producer.settings import Settings
 from producer.settlement import PutAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from producer.ledger import Receipt
@@ -39,21 +39,30 @@ class Firehose:
         return [PutAnswer("id") for _ in packs]
 
 
-def run(tmp_path: Path, firehose: Firehose, *sessions: str, ticks: int = 20) -> list[Receipt]:
-    """Sessions one after the other on one exchange, which goes on in between."""
+def run(
+    tmp_path: Path,
+    firehoses: Firehose | Sequence[Firehose],
+    *sessions: str,
+    ticks: int = 20,
+    between: Callable[[], None] = lambda: None,
+) -> list[Receipt]:
+    """Sessions one after the other on one exchange, which goes on in between; each with its Firehose, or all with one."""
 
-    async def drive(server: ExchangeServer, session: str) -> Receipt:
+    async def drive(server: ExchangeServer, session: str, firehose: Firehose) -> Receipt:
         settings = Settings(
             ws_url=server.ws_url,
             rest_url=server.rest_url,
             products=("BTC-USD",),
             journal=tmp_path / "journal",
             linger_s=0.1,
-            drain_s=5.0,
+            drain_s=0.2 if isinstance(firehose, Away) else 5.0,
         )
         producer = Producer(settings, firehose, session=session, rng=random.Random(1))
         running = asyncio.create_task(producer.run())
-        while producer.ledger.product("BTC-USD").ticks < ticks and not running.done():  # noqa: ASYNC110 - plain values
+        while not running.done() and (  # noqa: ASYNC110 - plain values
+            producer.ledger.product("BTC-USD").ticks < ticks
+            or (producer.journal.backlog_pending or len(producer.intake.continuity.open_holes()))
+        ):
             await asyncio.sleep(0.02)
         assert producer.health().state in {"healthy", "idle"}
         producer.stop("the test has seen enough")
@@ -62,8 +71,11 @@ def run(tmp_path: Path, firehose: Firehose, *sessions: str, ticks: int = 20) -> 
     async def drive_all() -> list[Receipt]:
         receipts = []
         async with ExchangeServer(products=["BTC-USD"], speed=20.0, deflate=False) as server:
-            for session in sessions:
-                receipts.append(await drive(server, session))
+            for at, session in enumerate(sessions):
+                if at:
+                    between()
+                firehose = firehoses if isinstance(firehoses, Firehose) else firehoses[at]
+                receipts.append(await drive(server, session, firehose))
                 last = len(server.truth().of("BTC-USD").had)
                 while last == len(server.truth().of("BTC-USD").had):  # noqa: ASYNC110 - plain values
                     await asyncio.sleep(0.02)
@@ -115,3 +127,36 @@ def test_one_journal_has_one_owner(tmp_path: Path) -> None:
 
     with pytest.raises(JournalLocked, match=FIRST):
         Producer(settings, Firehose(), session=SECOND, rng=random.Random(1))
+
+
+class Away(Firehose):
+    """A Firehose that cannot be reached."""
+
+    def put(self, packs: Sequence[Pack]) -> list[PutAnswer]:
+        raise DeliveryUnreachable(code="EndpointConnectionError", message=f"away, with {len(packs)} packs")
+
+
+def test_lines_that_the_disk_lost_are_named_and_their_trades_healed(tmp_path: Path) -> None:
+    firehose = Firehose()
+
+    def lose(number: int) -> None:
+        (path,) = (tmp_path / "journal" / FIRST).glob("*.seg")
+        content = bytearray(path.read_bytes())
+        records = content.split(b"\n")
+        tickers.extend(json.loads(each[9:]) for each in records if b'"kind":"ticker"' in each)
+        content[content.index(records[number + 1]) + 100] ^= 1
+        path.write_bytes(content)
+
+    tickers: list[dict[str, Any]] = []
+    (first, second) = run(tmp_path, [Away(), firehose], FIRST, SECOND, between=lambda: lose(9))
+    (lost,) = [each for each in tickers if each["n"] == 9]
+    told = [line["message"] for line in firehose.lines if line["session"] == SECOND and "lost" in line["message"]]
+    gaps = [line["message"] for line in firehose.lines if line["message"].get("reason") == "journal_damaged"]
+    trade_id = lost["message"]["trade_id"]
+
+    assert [(FIRST, [[9, 9]], "journal_damaged")] == [(each["of_session"], each["lost"], each["why"]) for each in told]
+    assert ["open", "healed"] == [gap["status"] for gap in gaps]
+    assert {(trade_id, trade_id)} == {(gap["first_missing_trade_id"], gap["last_missing_trade_id"]) for gap in gaps}
+    assert trade_id in [line["message"]["trade_id"] for line in firehose.lines if line["kind"] == "trade"]
+    assert {*range(first.written)} - {9} == {line["n"] for line in firehose.lines if line["session"] == FIRST}
+    assert (0, 0) == (second.unbalanced, second.backlog_pending)

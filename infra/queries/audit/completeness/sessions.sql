@@ -5,7 +5,8 @@
 -- :settle_us duration, default 20m
 -- :reach_us duration, default 7d
 -- A session's lines are numbered 0, 1, 2 … without a hole: a number that is neither a row nor a refusal, before one that is, is damage, unless
--- the closing line says that Firehose refused as many for good. A hole belongs to the time the next line was received; one whose next line was
+-- the closing line says that Firehose refused as many for good. What a line of testimony names as lost (lines_lost: the producer's disk was damaged)
+-- is a hole. A hole belongs to the time the next line was received; one whose next line was
 -- received within settle_us of now is not judged yet: lines overtake each other on their way. Lines are read from a day and two hours before the
 -- time asked for (late-data rule), trades from REST from reach_us before it; of such trades that happened earlier still raw/ is proof
 -- enough here. A session without a closing line is running, or was killed: a notice once it has been silent for settle_us.
@@ -39,25 +40,40 @@ WITH lines AS (
   ) AS old
   WHERE event_time < date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - :reach_us + 3600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y-%m-%dT%H')
 ),
+-- Ranges of lines that a producer says are lost, its own or those of a session before it.
+lost AS (
+  SELECT
+    json_extract_scalar(t.testimony, '$.of_session') AS session,
+    element_at(r.pair, 1) AS first_n,
+    element_at(r.pair, 2) AS last_n,
+    min(t.receive_time_us) AS told_us
+  FROM lines AS t
+  CROSS JOIN UNNEST(CAST(json_parse(coalesce(json_format(json_extract(t.testimony, '$.lost')), '[]')) AS ARRAY(ARRAY(BIGINT)))) AS r (pair)
+  WHERE json_extract_scalar(t.testimony, '$.event') = 'lines_lost'
+  GROUP BY 1, 2, 3
+),
 steps AS (
   SELECT
-    session, n,
-    max(receive_time_us) OVER (PARTITION BY session ORDER BY n ROWS UNBOUNDED PRECEDING) AS at_us,
-    max(receive_time_us) OVER (PARTITION BY session ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS previous_us,
-    lag(n) OVER (PARTITION BY session ORDER BY n) AS previous_n,
-    lead(n) OVER (PARTITION BY session ORDER BY n) AS next_n,
+    session, last_n AS n, first_n, told_us,
+    max(receive_time_us) OVER (PARTITION BY session ORDER BY first_n, last_n ROWS UNBOUNDED PRECEDING) AS at_us,
+    max(receive_time_us) OVER (PARTITION BY session ORDER BY first_n, last_n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS previous_us,
+    max(last_n) OVER (PARTITION BY session ORDER BY first_n, last_n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS previous_n,
+    lead(first_n) OVER (PARTITION BY session ORDER BY first_n, last_n) AS next_n,
     -- Of a closing line: what the session wrote and Firehose refused for good.
     max(closing) OVER (PARTITION BY session) AS closing
   FROM (
     SELECT
-      session, n, receive_time_us,
+      session, n AS first_n, n AS last_n, receive_time_us, CAST(NULL AS BIGINT) AS told_us,
       IF(json_extract_scalar(testimony, '$.event') = 'closed', testimony, NULL) AS closing
     FROM lines
+    UNION ALL
+    SELECT session, first_n, last_n, NULL, told_us, NULL
+    FROM lost
   ) AS told
 ),
 edges AS (
   SELECT
-    session, n, at_us, previous_us, previous_n, next_n, closing,
+    session, n, first_n, at_us, previous_us, previous_n, next_n, closing,
     -- A session is named by a ULID, whose first ten letters are the milliseconds at which it began.
     (
       (strpos('0123456789ABCDEFGHJKMNPQRSTVWXYZ', substr(session, 1, 1)) - 1) * 35184372088832
@@ -72,27 +88,33 @@ edges AS (
       + (strpos('0123456789ABCDEFGHJKMNPQRSTVWXYZ', substr(session, 10, 1)) - 1)
     ) * 1000 AS began_us
   FROM steps
-  WHERE n - previous_n > 1 OR previous_n IS NULL AND n > 0 OR next_n IS NULL
+  WHERE first_n - previous_n > 1 OR previous_n IS NULL AND first_n > 0 OR next_n IS NULL
 ),
 found AS (
   SELECT
     session, at_us, closing, previous_us,
     coalesce(previous_n + 1, 0) AS first_id,
-    n - 1 AS last_id,
+    first_n - 1 AS last_id,
     CAST(json_extract_scalar(closing, '$.lines') AS BIGINT) - CAST(json_extract_scalar(closing, '$.delivered') AS BIGINT)
     - CAST(json_extract_scalar(closing, '$.pending') AS BIGINT) AS refused,
-    sum(n - coalesce(previous_n, -1) - 1) OVER (PARTITION BY session) AS missing,
-    n - coalesce(previous_n, -1) - 1 AS amount,
+    sum(first_n - coalesce(previous_n, -1) - 1) OVER (PARTITION BY session) AS missing,
+    first_n - coalesce(previous_n, -1) - 1 AS amount,
     'missing' AS state
   FROM edges
-  WHERE n - previous_n > 1 OR previous_n IS NULL AND n > 0 AND began_us >= :from_us - 3600000000
+  WHERE first_n - previous_n > 1 OR previous_n IS NULL AND first_n > 0 AND began_us >= :from_us - 3600000000
   UNION ALL
   SELECT session, at_us, closing, at_us, n, n, 0, 0, 1, 'not_closed'
   FROM edges
   WHERE next_n IS NULL AND closing IS NULL
+  UNION ALL
+  SELECT s.session, coalesce(s.at_us, s.told_us), NULL, s.at_us, s.first_n, s.n, 0, 0, s.n - s.first_n + 1 - count(DISTINCT l.n), 'lost'
+  FROM steps AS s
+  LEFT JOIN lines AS l ON l.session = s.session AND l.n BETWEEN s.first_n AND s.n
+  WHERE s.told_us IS NOT NULL
+  GROUP BY s.session, s.at_us, s.told_us, s.first_n, s.n
 )
 SELECT
-  CASE WHEN state = 'not_closed' THEN 'notice' WHEN refused >= missing THEN 'hole' ELSE 'damage' END AS severity,
+  CASE WHEN state = 'not_closed' THEN 'notice' WHEN state = 'lost' OR refused >= missing THEN 'hole' ELSE 'damage' END AS severity,
   CAST(NULL AS VARCHAR) AS product_id,
   session,
   previous_us AS first_us,
@@ -102,8 +124,9 @@ SELECT
   amount,
   CASE
     WHEN state = 'not_closed' THEN 'session without a closing line, silent since this line: it was killed, or cannot be heard'
+    WHEN state = 'lost' THEN 'lines lost to damage on the producer''s disk, says a line of testimony'
     WHEN refused >= missing THEN 'lines missing: Firehose refused as many for good, says the closing line'
     ELSE 'lines missing: neither a row nor a refusal'
   END AS what
 FROM found
-WHERE at_us >= :from_us AND at_us < :to_us AND at_us < :now_us - :settle_us
+WHERE amount > 0 AND at_us >= :from_us AND at_us < :to_us AND at_us < :now_us - :settle_us

@@ -5,7 +5,8 @@
 -- :now_us instant, default the end
 -- :settle_us duration, default 20m
 -- A coverage line counts the trades that one session saw of a product in a minute, and names the first and the last. Fewer of that session's rows
--- (or refused lines) between those two, or one of the two not there, is damage. More is a warning: such a trade came after its minute
+-- (or refused lines) between those two, or one of the two not there, is damage; a hole where gap lines name as many that may have been in lines
+-- lost to damage on the producer's disk. More is a warning: such a trade came after its minute
 -- was finished. Coverage lines received within settle_us of now are left out.
 WITH minutes AS (
   SELECT
@@ -37,18 +38,34 @@ trades AS (
     WHERE lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - 3600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
   ) AS refused
   WHERE message IS NOT NULL
+),
+lost AS (
+  SELECT DISTINCT product_id, first_missing_trade_id AS first_id, last_missing_trade_id AS last_id
+  FROM gaps
+  WHERE reason = 'journal_damaged'
+    AND (:product IS NULL OR product_id = :product)
+    AND lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - 93600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+),
+losses AS (
+  SELECT
+    m.product_id, m.session, m.n,
+    CAST(sum(least(l.last_id, m.last_trade_id) - greatest(l.first_id, m.first_trade_id) + 1) AS BIGINT) AS lost
+  FROM minutes AS m
+  JOIN lost AS l ON l.product_id = m.product_id AND l.last_id >= m.first_trade_id AND l.first_id <= m.last_trade_id
+  GROUP BY m.product_id, m.session, m.n
 )
 SELECT
-  IF(seen > ticks, 'warning', 'damage') AS severity,
-  product_id,
-  session,
+  CASE WHEN seen > ticks THEN 'warning' WHEN ticks - seen <= lost THEN 'hole' ELSE 'damage' END AS severity,
+  compared.product_id AS product_id,
+  compared.session AS session,
   minute_us AS first_us,
   minute_us + 59999999 AS last_us,
   first_trade_id AS first_id,
   last_trade_id AS last_id,
   IF(seen = ticks, 1, abs(ticks - seen)) AS amount,
-  'the coverage line (n ' || CAST(n AS VARCHAR) || ') counts ' || CAST(ticks AS VARCHAR) || ' trades in this minute, the lake holds '
-  || CAST(seen AS VARCHAR) || ' from its first to its last' || IF(ends < 2, ', and not both of these', '') AS what
+  'the coverage line (n ' || CAST(compared.n AS VARCHAR) || ') counts ' || CAST(ticks AS VARCHAR) || ' trades in this minute, the lake holds '
+  || CAST(seen AS VARCHAR) || ' from its first to its last' || IF(ends < 2, ', and not both of these', '')
+  || IF(seen <= ticks AND ticks - seen <= lost, '; the others may have been in lines that the producer''s disk lost, by name', '') AS what
 FROM (
   SELECT
     m.product_id, m.session, m.n, m.minute_us, m.ticks, m.first_trade_id, m.last_trade_id,
@@ -62,4 +79,5 @@ FROM (
   WHERE m.minute_us >= :from_us AND m.minute_us < :to_us
   GROUP BY m.product_id, m.session, m.n, m.minute_us, m.ticks, m.first_trade_id, m.last_trade_id
 ) AS compared
+LEFT JOIN losses AS o ON o.product_id = compared.product_id AND o.session = compared.session AND o.n = compared.n
 WHERE seen <> ticks OR ends < 2

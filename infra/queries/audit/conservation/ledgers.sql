@@ -5,7 +5,8 @@
 -- :settle_us duration, default 20m
 -- :reach_us duration, default 7d
 -- A closing line counts the lines before it: its own number, the same by kind, and what became of them. Its lines are counted in the lake (rows and
--- refusals, each once) where the session began within the hours read. Fewer by no more than Firehose refused for good is a hole, else damage.
+-- refusals, each once) where the session began within the hours read. Fewer by no more than Firehose refused for good, or a line of
+-- testimony names as lost to damage on the producer's disk, is a hole, else damage.
 -- Sessions closed within settle_us of now are left out.
 WITH lines AS (
   SELECT session, n, max(kind) AS kind
@@ -27,10 +28,27 @@ WITH lines AS (
   ) AS copies
   GROUP BY session, n
 ),
+-- Lines that a producer says are lost, its own or those of a session before it; of its own the closing line counts those known by then, too.
+lost AS (
+  SELECT session, CAST(sum(last_n - first_n + 1) AS BIGINT) AS lines
+  FROM (
+    SELECT DISTINCT
+      json_extract_scalar(t.detail, '$.of_session') AS session,
+      element_at(r.pair, 1) AS first_n,
+      element_at(r.pair, 2) AS last_n
+    FROM processed AS t
+    CROSS JOIN UNNEST(CAST(json_parse(coalesce(json_format(json_extract(t.detail, '$.lost')), '[]')) AS ARRAY(ARRAY(BIGINT)))) AS r (pair)
+    WHERE t.kind = 'session'
+      AND t.lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - 93600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+      AND json_extract_scalar(t.detail, '$.event') = 'lines_lost'
+  ) AS told
+  GROUP BY session
+),
 closings AS (
   SELECT
     session, n, receive_time_us, lines AS said, delivered, pending, by_kind,
     lines - delivered - pending AS refused,
+    coalesce(TRY_CAST(json_extract_scalar(refused, '$.journal_damaged') AS BIGINT), 0) AS damaged,
     (
       (strpos('0123456789ABCDEFGHJKMNPQRSTVWXYZ', substr(session, 1, 1)) - 1) * 35184372088832
       + (strpos('0123456789ABCDEFGHJKMNPQRSTVWXYZ', substr(session, 2, 1)) - 1) * 1099511627776
@@ -57,12 +75,13 @@ counts AS (
 ),
 compared AS (
   SELECT
-    a.session, a.n, a.receive_time_us, a.began_us, a.refused, a.kind, a.said,
+    a.session, a.n, a.receive_time_us, a.began_us, a.kind, a.said,
+    a.refused - a.damaged + greatest(a.damaged, coalesce(o.lines, 0)) AS excused,
     coalesce(c.held, 0) AS held,
     sum(a.said - coalesce(c.held, 0)) OVER (PARTITION BY a.session) AS short
   FROM (
     SELECT
-      session, n, receive_time_us, began_us, refused, kind,
+      session, n, receive_time_us, began_us, refused, damaged, kind,
       coalesce(CASE kind
         WHEN 'ticker' THEN TRY_CAST(json_extract_scalar(by_kind, '$.ticker') AS BIGINT)
         WHEN 'trade' THEN TRY_CAST(json_extract_scalar(by_kind, '$.trade') AS BIGINT)
@@ -77,9 +96,10 @@ compared AS (
     WHERE began_us >= :from_us - 86400000000
   ) AS a
   LEFT JOIN counts AS c ON c.session = a.session AND c.kind = a.kind
+  LEFT JOIN lost AS o ON o.session = a.session
 )
 SELECT
-  IF(short BETWEEN 1 AND refused AND held < said, 'hole', 'damage') AS severity,
+  IF(short BETWEEN 1 AND excused AND held < said, 'hole', 'damage') AS severity,
   CAST(NULL AS VARCHAR) AS product_id,
   session,
   began_us AS first_us,
@@ -88,7 +108,7 @@ SELECT
   n AS last_id,
   abs(said - held) AS amount,
   'lines of kind ' || kind || ': the session wrote ' || CAST(said AS VARCHAR) || ', the lake holds ' || CAST(held AS VARCHAR)
-  || IF(short BETWEEN 1 AND refused AND held < said, '; Firehose refused as many for good', '') AS what
+  || IF(short BETWEEN 1 AND excused AND held < said, '; as many were refused for good or lost, by name', '') AS what
 FROM compared
 WHERE said <> held
 UNION ALL
