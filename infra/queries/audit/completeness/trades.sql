@@ -6,9 +6,12 @@
 -- :settle_us duration, default 20m
 -- :lead_us duration, default 1d
 -- Coinbase numbers a product's trades without holes. Ids that are absent between two that are there (or beyond them, where a gap line knows of
--- them) are a hole where a gap line or a refused line names them, else damage: also where the latest gap line says that they came. What a gap
--- line named and is there is healed. A hole belongs to the time of the next trade; one whose next trade came within settle_us of now is not judged
--- yet. Rows are read from lead_us before the time asked for, so that a hole's near side is known. Gap lines are rows of at most a day's age.
+-- them) are a hole where the latest gap line about them says that they are missing, or where a refused line names them. They are damage where nobody names
+-- them, and where that gap line says that they came: unless what came is itself a line that was refused (a fetched one; the ticker that was
+-- refused before is no excuse). What a gap line named and is there is healed. Where several holes overlap, as those of two producers do, every reason
+-- is said. A hole belongs to the time of the next trade; one whose next trade came within settle_us of now is not judged yet, and a gap line
+-- of that age proves nothing of what it says came. Rows are read from lead_us before the time asked for, so that a hole's near side is known. Gap
+-- lines are rows of at most a day's age.
 WITH steps AS (
   SELECT
     product_id, trade_id, event_time_us, receive_time_us,
@@ -46,18 +49,19 @@ absences AS (
       ELSE next_id IS NULL
     END
 ),
--- The latest word on each hole: one line, or several where its ranges did not fit one.
+-- Each session's latest word on each hole (and the latest that is older than settle_us): one line, or several where its ranges did not fit one.
 words AS (
   SELECT
     *,
+    CAST(first_missing_trade_id AS VARCHAR) || '-' || CAST(last_missing_trade_id AS VARCHAR) AS name,
     coalesce(date_diff('millisecond', TIMESTAMP '1970-01-01 00:00:00.000', after_time) * 1000, receive_time_us) AS far_us,
     date_diff('millisecond', TIMESTAMP '1970-01-01 00:00:00.000', before_time) * 1000 AS near_us
   FROM (
     SELECT
       *,
       rank() OVER (
-        PARTITION BY product_id, first_missing_trade_id, last_missing_trade_id
-        ORDER BY receive_time_us DESC, session DESC, IF(status = 'open', 1, 0)
+        PARTITION BY product_id, session, first_missing_trade_id, last_missing_trade_id, receive_time_us < :now_us - :settle_us
+        ORDER BY receive_time_us DESC, IF(status = 'open', 1, 0)
       ) AS age
     FROM gaps
     WHERE first_missing_trade_id IS NOT NULL AND last_missing_trade_id IS NOT NULL
@@ -71,27 +75,26 @@ refused AS (
   SELECT
     coalesce(json_extract_scalar(message, '$.message.product_id'), json_extract_scalar(message, '$.product_id')) AS product_id,
     TRY_CAST(json_extract_scalar(message, '$.message.trade_id') AS BIGINT) AS trade_id,
+    IF(kind = 'trade', 'refused_heal', 'refused') AS place,
     reason
   FROM (
-    SELECT IF(kind IN ('ticker', 'trade'), line, NULL) AS message, reason
+    SELECT kind, IF(kind IN ('ticker', 'trade'), line, NULL) AS message, reason
     FROM refusals
     WHERE lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - :lead_us - 3600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
   ) AS lines
   WHERE message IS NOT NULL
 ),
-ranges AS (
+-- What each word names, and of that what it says is missing.
+told AS (
   SELECT
-    product_id, place, first_id, last_id, previous_us AS near_us, event_time_us AS far_us, receive_time_us AS known_us,
-    CAST(NULL AS VARCHAR) AS reason, CAST(NULL AS VARCHAR) AS status, TRUE AS is_inside
-  FROM absences
-  UNION ALL
-  SELECT
-    product_id, 'named', first_missing_trade_id, last_missing_trade_id, near_us, far_us, receive_time_us, reason, status,
-    coalesce(near_us >= :from_us - :lead_us, FALSE) AND far_us < :to_us + :lead_us
+    product_id, 0 AS is_claim, first_missing_trade_id AS first_id, last_missing_trade_id AS last_id,
+    name, session, near_us, far_us, receive_time_us AS known_us, reason, status,
+    coalesce(near_us >= :from_us - :lead_us, FALSE) AND far_us < :to_us + :lead_us AS is_inside
   FROM words
   UNION ALL
   SELECT
-    w.product_id, 'claimed', element_at(r.pair, 1), element_at(r.pair, 2), w.near_us, w.far_us, w.receive_time_us, w.reason, w.status,
+    w.product_id, 1, element_at(r.pair, 1), element_at(r.pair, 2),
+    w.name, w.session, w.near_us, w.far_us, w.receive_time_us, w.reason, w.status,
     coalesce(w.near_us >= :from_us - :lead_us, FALSE) AND w.far_us < :to_us + :lead_us
   FROM words AS w
   CROSS JOIN UNNEST(CAST(json_parse(
@@ -103,8 +106,17 @@ ranges AS (
       )
     )
   ) AS ARRAY(ARRAY(BIGINT)))) AS r (pair)
+),
+ranges AS (
+  SELECT
+    product_id, place, first_id, last_id, previous_us AS near_us, event_time_us AS far_us, receive_time_us AS known_us,
+    CAST(NULL AS VARCHAR) AS refusal
+  FROM absences
   UNION ALL
-  SELECT product_id, 'refused', trade_id, trade_id, NULL, NULL, NULL, reason, 'refused', FALSE
+  SELECT product_id, IF(is_claim = 1, 'claimed', 'named'), first_id, last_id, NULL, NULL, NULL, NULL
+  FROM told
+  UNION ALL
+  SELECT product_id, place, trade_id, trade_id, NULL, NULL, NULL, reason
   FROM refused
   WHERE trade_id IS NOT NULL AND (:product IS NULL OR product_id = :product)
 ),
@@ -116,20 +128,12 @@ cuts AS (
     sum(IF(place = 'between', step, 0)) AS between_step,
     sum(IF(place IN ('before', 'after'), step, 0)) AS beyond_step,
     sum(IF(place = 'named', step, 0)) AS named_step,
-    sum(IF(place = 'claimed', step, 0)) AS claimed_step,
-    sum(IF(place = 'named' AND is_inside, step, 0)) AS named_inside_step,
-    sum(IF(place = 'claimed' AND is_inside, step, 0)) AS claimed_inside_step,
-    sum(IF(place = 'refused', step, 0)) AS refused_step,
+    sum(IF(place IN ('refused', 'refused_heal'), step, 0)) AS refused_step,
+    sum(IF(place = 'refused_heal', step, 0)) AS refused_heal_step,
     max(IF(step = 1 AND place = 'between', near_us, NULL)) AS near_us,
     max(IF(step = 1 AND place = 'between', far_us, NULL)) AS far_us,
     max(IF(step = 1 AND place = 'between', known_us, NULL)) AS known_us,
-    max(IF(step = 1 AND place = 'named', first_id, NULL)) AS name_id,
-    max_by(IF(step = 1 AND place = 'named', coalesce(near_us, 0), NULL), IF(step = 1 AND place = 'named', known_us, NULL)) AS name_near_us,
-    max_by(IF(step = 1 AND place = 'named', far_us, NULL), IF(step = 1 AND place = 'named', known_us, NULL)) AS name_far_us,
-    max(IF(step = 1 AND place = 'named', known_us, NULL)) AS name_known_us,
-    max_by(IF(step = 1 AND place = 'named', reason, NULL), IF(step = 1 AND place = 'named', known_us, NULL)) AS reason,
-    max_by(IF(step = 1 AND place = 'named', status, NULL), IF(step = 1 AND place = 'named', known_us, NULL)) AS status,
-    max(IF(step = 1 AND place = 'refused', reason, NULL)) AS refusal
+    max(IF(step = 1, refusal, NULL)) AS refusal
   FROM ranges
   CROSS JOIN (VALUES 1, -1) AS edges (step)
   GROUP BY product_id, IF(step = 1, first_id, last_id + 1)
@@ -142,64 +146,92 @@ pieces AS (
     sum(between_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS between_depth,
     sum(beyond_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS beyond_depth,
     sum(named_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS named_depth,
-    sum(claimed_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS claimed_depth,
-    sum(named_inside_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS named_inside_depth,
-    sum(claimed_inside_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS claimed_inside_depth,
     sum(refused_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS refused_depth,
+    sum(refused_heal_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS refused_heal_depth,
     last_value(near_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS near_us,
     last_value(far_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS far_us,
     last_value(known_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS known_us,
-    last_value(name_id) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS name_id,
-    last_value(name_near_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS name_near_us,
-    last_value(name_far_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS name_far_us,
-    last_value(name_known_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS name_known_us,
-    last_value(reason) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS reason,
-    last_value(status) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS status,
     last_value(refusal) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS refusal
   FROM cuts
 ),
+-- What each word says of each piece that it names; what it says came since too short a time is not said yet.
+voices AS (
+  SELECT
+    *,
+    row_number() OVER (PARTITION BY product_id, first_id ORDER BY known_us DESC, is_missing DESC, session DESC, name) AS age,
+    row_number() OVER (PARTITION BY product_id, first_id, is_inside ORDER BY known_us DESC, is_missing DESC, session DESC, name) AS age_inside
+  FROM (
+    SELECT
+      p.product_id, p.first_id, t.name, t.session, t.near_us, t.far_us, t.known_us, t.reason, t.status, t.is_inside,
+      max(t.is_claim) AS is_missing
+    FROM pieces AS p
+    JOIN told AS t ON t.product_id = p.product_id AND t.first_id <= p.first_id AND t.last_id >= p.last_id
+    WHERE p.named_depth > 0 AND p.last_id >= p.first_id
+    GROUP BY p.product_id, p.first_id, t.name, t.session, t.near_us, t.far_us, t.known_us, t.reason, t.status, t.is_inside
+  ) AS sayings
+  WHERE is_missing = 1 OR known_us < :now_us - :settle_us
+),
+testimony AS (
+  SELECT
+    product_id, first_id,
+    max(IF(age = 1, is_missing, NULL)) AS is_missing,
+    max(IF(age_inside = 1 AND is_inside, is_missing, NULL)) AS is_missing_inside,
+    max(IF(age = 1, near_us, NULL)) AS near_us,
+    max(IF(age = 1, far_us, NULL)) AS far_us,
+    max(IF(age = 1, known_us, NULL)) AS known_us,
+    max(IF(age = 1, status, NULL)) AS status,
+    array_join(array_sort(array_agg(DISTINCT name)), ' ') AS names,
+    array_join(array_sort(array_agg(DISTINCT reason)), ' and ') AS reasons,
+    array_join(array_sort(array_agg(DISTINCT IF(is_missing = 1, reason, NULL))), ' and ') AS missing_reasons
+  FROM voices
+  GROUP BY product_id, first_id
+),
 judged AS (
   SELECT
-    product_id, first_id, last_id, name_id, reason, status, refusal, state,
-    IF(between_depth > 0, near_us, nullif(name_near_us, 0)) AS near_us,
+    product_id, first_id, last_id, names, reasons, missing_reasons, status, refusal, state,
+    IF(between_depth > 0, near_us, name_near_us) AS near_us,
     IF(between_depth > 0, far_us, name_far_us) AS far_us,
     IF(between_depth > 0, known_us, name_known_us) AS known_us
   FROM (
     SELECT
-      *,
+      p.*, t.names, t.reasons, t.missing_reasons, t.status,
+      t.near_us AS name_near_us, t.far_us AS name_far_us, t.known_us AS name_known_us,
       CASE
-        WHEN between_depth > 0 AND claimed_depth > 0 THEN 'hole'
+        WHEN between_depth > 0 AND is_missing = 1 THEN 'hole'
+        WHEN between_depth > 0 AND is_missing = 0 AND refused_heal_depth > 0 THEN 'refused_heal'
+        WHEN between_depth > 0 AND is_missing = 0 THEN 'said_to_be_there'
         WHEN between_depth > 0 AND refused_depth > 0 THEN 'refused'
-        WHEN between_depth > 0 AND named_depth > 0 THEN 'said_to_be_there'
         WHEN between_depth > 0 THEN 'unnamed'
-        WHEN beyond_depth > 0 AND claimed_inside_depth > 0 THEN 'hole'
-        WHEN beyond_depth > 0 AND named_inside_depth > 0 THEN 'said_to_be_there'
-        WHEN beyond_depth = 0 AND named_depth > 0 THEN 'healed'
+        WHEN beyond_depth > 0 AND is_missing_inside = 1 THEN 'hole'
+        WHEN beyond_depth > 0 AND is_missing_inside = 0 AND refused_heal_depth > 0 THEN 'refused_heal'
+        WHEN beyond_depth > 0 AND is_missing_inside = 0 THEN 'said_to_be_there'
+        WHEN beyond_depth = 0 AND named_depth > 0 AND t.names IS NOT NULL THEN 'healed'
         ELSE 'nothing'
       END AS state
-    FROM pieces
-    WHERE last_id >= first_id
+    FROM pieces AS p
+    LEFT JOIN testimony AS t ON t.product_id = p.product_id AND t.first_id = p.first_id
+    WHERE p.last_id >= p.first_id
   ) AS states
 ),
 -- Pieces of one kind side by side are one hole; what is healed of one hole is one finding.
 runs AS (
   SELECT
     *,
-    IF(state = 'healed', name_id, sum(begins) OVER (PARTITION BY product_id ORDER BY first_id ROWS UNBOUNDED PRECEDING)) AS run
+    IF(state = 'healed', names, CAST(sum(begins) OVER (PARTITION BY product_id ORDER BY first_id ROWS UNBOUNDED PRECEDING) AS VARCHAR)) AS run
   FROM (
     SELECT
       *,
       IF(
         lag(state) OVER (PARTITION BY product_id ORDER BY first_id) = state
         AND lag(known_us) OVER (PARTITION BY product_id ORDER BY first_id) = known_us
-        AND (state <> 'hole' OR lag(name_id) OVER (PARTITION BY product_id ORDER BY first_id) = name_id),
+        AND (state <> 'hole' OR lag(names) OVER (PARTITION BY product_id ORDER BY first_id) = names),
         0, 1
       ) AS begins
     FROM judged
   ) AS begun
 )
 SELECT
-  CASE WHEN state IN ('hole', 'refused') THEN 'hole' WHEN state = 'healed' THEN 'healed' ELSE 'damage' END AS severity,
+  CASE WHEN state IN ('hole', 'refused', 'refused_heal') THEN 'hole' WHEN state = 'healed' THEN 'healed' ELSE 'damage' END AS severity,
   product_id,
   CAST(NULL AS VARCHAR) AS session,
   min(near_us) AS first_us,
@@ -208,11 +240,13 @@ SELECT
   max(last_id) AS last_id,
   CAST(sum(last_id - first_id + 1) AS BIGINT) AS amount,
   CASE state
-    WHEN 'hole' THEN 'trades missing: ' || max(reason) || ' (' || max(status) || ')'
+    WHEN 'hole' THEN 'trades missing: ' || max(missing_reasons) || ' (' || max(status) || ')'
     WHEN 'refused' THEN 'trades missing: their lines were refused, ' || max(refusal)
-    WHEN 'healed' THEN 'trades that were missing and are there: ' || max(reason)
+    WHEN 'refused_heal' THEN 'trades missing: they were fetched, as a gap line says (' || max(reasons) || ', ' || max(status)
+      || '), and the lines that brought them were refused, ' || max(refusal)
+    WHEN 'healed' THEN 'trades that were missing and are there: ' || max(reasons)
     WHEN 'unnamed' THEN 'trades missing, and no gap line names them'
-    ELSE 'trades missing, though a gap line (' || max(reason) || ', ' || max(status) || ') says that they came'
+    ELSE 'trades missing, though a gap line (' || max(reasons) || ', ' || max(status) || ') says that they came'
   END AS what
 FROM runs
 WHERE state <> 'nothing'
