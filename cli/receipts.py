@@ -40,6 +40,9 @@ def describe_producer(receipt: Receipt) -> Iterator[str]:
         yield f"  earlier    {ledger.backlog_delivered:,} lines of earlier sessions delivered, {receipt.backlog_pending:,} pending"
     if ledger.reconnects:
         yield f"  reconnects {_counts(ledger.reconnects)}"
+    if ledger.spot_prices or ledger.spot_failed or ledger.spot_missed:
+        failed = f"; requests without one: {_counts(ledger.spot_failed)}" if ledger.spot_failed else ""
+        yield f"  spots      {ledger.spot_prices:,} spot prices, {ledger.spot_missed:,} due and missed{failed}"
     views = ledger.products.values()
     holes, healed, missing = (sum(getattr(view, name) for view in views) for name in ("holes", "healed", "missing"))
     yield f"  holes      {holes:,} in trade ids, each named in a gap row; {healed:,} trades healed, {missing:,} still missing"

@@ -52,10 +52,7 @@ class Spots:
             why = answer.why or f"HTTP {answer.status}"
             self._failed(product_id, f"HTTP {answer.status}" if answer.status else "none", why, now, answer.status)
         else:
-            said = answer.body[:_SAID_CHARS].decode("utf-8", "replace")
-            self._count(product_id, f"HTTP {answer.status}", f"HTTP {answer.status}: {said}")
-            self.desk.refused(product_id)
-            log.error("no spot price of %s: %s; it is asked for again, rarely", product_id, self._why[product_id])
+            self._refused(product_id, answer)
 
     def _use(self, product_id: str, body: bytes, now: float, receive_us: int) -> None:
         try:
@@ -74,6 +71,13 @@ class Spots:
             self._miss(product_id, self.desk.done(product_id, now))
             self._came(product_id)
 
+    def _refused(self, product_id: str, answer: RestAnswer) -> None:
+        why = f"HTTP {answer.status}: {answer.body[:_SAID_CHARS].decode('utf-8', 'replace')}"
+        if self._why.get(product_id) != why:  # said once, not with every period
+            log.error("no spot price of %s: %s; it is asked for again, rarely", product_id, why)
+        self._count(product_id, f"HTTP {answer.status}", why)
+        self.desk.refused(product_id)
+
     def _failed(self, product_id: str, counted_as: str, why: str, now: float, status: int | None) -> None:
         self._count(product_id, counted_as, why)
         wait_s = self.desk.failed(product_id, now, throttled=status in _THROTTLED)
@@ -88,7 +92,7 @@ class Spots:
             return
         self._ledger.spot_missed += missed
         if product_id not in self._missing:
-            why = self._why.get(product_id, "no answer came in time")
+            why = self._why.get(product_id, "not asked for, or not answered, in time")
             log.warning("the spot price of %s was due and did not come (%s)", product_id, why)
         self._missing[product_id] = self._missing.get(product_id, 0) + missed
 

@@ -71,7 +71,7 @@ def test_what_does_not_balance_says_by_how_much() -> None:
 
 def test_trouble_is_told_only_where_there_was_some() -> None:
     calm = "\n".join(describe_producer(RECEIPT))
-    assert not any(word in calm for word in ("again", "ambiguous", "earlier", "reconnects", "no room"))
+    assert not any(word in calm for word in ("again", "ambiguous", "earlier", "reconnects", "no room", "spots"))
     rough = replace(
         LEDGER,
         packs_throttled=3,
@@ -84,6 +84,16 @@ def test_trouble_is_told_only_where_there_was_some() -> None:
     text = "\n".join(describe_producer(replace(RECEIPT, ledger=rough)))
 
     assert all(word in text for word in ("3 packs throttled", "9 lines were in calls", "5 lines of earlier", "broke 1"))
+
+
+def test_spot_prices_are_told_where_they_were_asked_for() -> None:
+    quiet = replace(LEDGER, spot_prices=12)
+    rough = replace(quiet, spot_failed=Counter({"HTTP 503": 3, "none": 1}), spot_missed=2)
+
+    assert "  spots      12 spot prices, 0 due and missed" in list(describe_producer(replace(RECEIPT, ledger=quiet)))
+    assert "  spots      12 spot prices, 2 due and missed; requests without one: HTTP 503 3, none 1" in list(
+        describe_producer(replace(RECEIPT, ledger=rough))
+    )
 
 
 def test_the_engines_numbers_balance_and_name_the_reasons() -> None:

@@ -379,7 +379,7 @@ def test_a_spot_price_that_never_comes_holds_up_neither_trades_nor_polls_nor_the
     server = ExchangeServer(products=["BTC-USD", "ETH-USD"], speed=20.0, faults=(slow, RefuseConnections(to_s=2.0)))
     polled = {"exchange_rest", "exchange_ws"}
 
-    def enough(producer: Producer, server: ExchangeServer) -> bool:
+    def enough(producer: Producer, _: ExchangeServer) -> bool:
         live = watching(producer).feeds and watching(producer).feeds[0].link.state == "live"
         return bool(live) and producer.ledger.rest["200"] > 3 and ticks_of(producer, "BTC-USD") > 20
 

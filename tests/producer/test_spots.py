@@ -104,11 +104,11 @@ def test_what_asking_again_cannot_change_is_an_error_in_the_log_and_missed(
 ) -> None:
     stage = Stage()
     stage.answer(RestAnswer(status, b'{"errors":[{"id":"not_found"}]}'), at_s=0.0)
-    stage.spots.tick(300.1)
+    stage.answer(RestAnswer(status, b'{"errors":[{"id":"not_found"}]}'), at_s=300.1)
 
     assert f'no spot price of A-B: HTTP {status}: {{"errors":[{{"id":"not_found"}}]}}' in caplog.text
     assert ["ERROR", "WARNING"] == [record.levelname for record in caplog.records]
-    assert (0, {f"HTTP {status}": 1}, 1) == stage.counts
+    assert (0, {f"HTTP {status}": 2}, 1) == stage.counts
 
 
 @pytest.mark.parametrize(
