@@ -1,7 +1,7 @@
 -- How many objects does each hour hold, and how large are they?
 -- :from_us instant, default the beginning
 -- :to_us instant, default the end
--- By the first folder of the key (raw, processed, errors, history, compacted). On Athena as the last audit listed them, at home as they are now.
+-- By the first folder of the key (raw, processed, errors, history, compacted). On Athena as first listed by an audit, at home as they are now.
 -- Hours are those of keys, whole ones. The median is by nearest rank, so it is the size of an object.
 SELECT
   folder,
