@@ -39,7 +39,7 @@ from producer.errors import TicklakeError
 from producer.fetched import Fetched
 from producer.firehose import Firehose, connect_firehose
 from producer.ingest import Fetch, Ingest
-from producer.journal import look_at_legacy
+from producer.legacy import look_at_legacy
 from producer.pipeline import Producer
 from producer.rest import PAGE_TRADES
 from producer.restclient import RestClient

@@ -28,9 +28,11 @@ from producer.fetched import Fetched
 from producer.firehose import Firehose, connect_firehose
 from producer.inherit import inherit_continuity
 from producer.intake import Intake
-from producer.journal import Journal, holder_of, locked, look_at_legacy, session_folders
+from producer.journal import Journal
 from producer.ledger import Ledger
+from producer.legacy import look_at_legacy, session_folders
 from producer.line import encode_instant
+from producer.lock import holder_of, locked
 from producer.pacing import Pace
 from producer.salvage import Salvaged, salvage
 from producer.segment import Damage

@@ -5,32 +5,32 @@ The journal: append-only lines on our disk. It is the buffer; there is no second
     DIR/reserve                              room for a checkpoint when the disk is full
     DIR/<session>/00000000000000000000.seg   lines, in segments named by their first n (format: segment.py)
     DIR/<session>/checkpoint.json            which n are settled, and what the next session must remember
-    DIR/<session>/refused.ndjson             what cannot be delivered, whole, with the reason
+    DIR/<session>/refused.ndjson             what cannot be delivered, with the reason (format: aside.py)
 
 Laws: the only writer to the journal's disk. A line counts only when one write() took all of it: `kill -9` loses no
 counted line. fsync is about the machine's power, not the process: `never` risks what the kernel has not written yet,
 `interval` about a second of it, `always` nothing, at a disk flush a line. A line is forgotten only after a checkpoint says it
 is settled; a lost checkpoint means sending again, never losing. A full disk stops new lines and nothing else: what is delivered
 meanwhile frees it again.
-Refuses to know: packs, Firehose, and what a line says beyond its n.
+Refuses to know: packs, Firehose, who else owns it (lock.py), and what a line says beyond its n.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from itertools import chain
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from producer.errors import JournalFull, JournalLocked
+from producer.aside import bytes_aside, room_on
+from producer.errors import JournalFull
+from producer.legacy import inherit, recover_sessions
+from producer.lock import lock
 from producer.segment import encode_header, encode_record
-from producer.session_log import SessionLog, room_on, sync_and_close
+from producer.session_log import SessionLog, sync_and_close
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from producer.segment import Entry
@@ -42,6 +42,8 @@ MAX_BYTES: Final = 8 * 1024**3  # at 14 ticks/s of 570 bytes: eleven days withou
 # A journal is freed segment by segment: a small bound or a small disk needs several, or being full would last until all is settled.
 SEGMENTS_AT_LEAST: Final = 16
 SEGMENT_BYTES_AT_LEAST: Final = 64 * 1024
+# What was refused may take this part of the bound, then only notes of it are kept: it must not keep what is still to come out.
+ASIDE_PART: Final = 4
 # A checkpoint of 500 products and some sessions is under 200 KB; it must find room on a disk that lines have filled.
 RESERVE_BYTES: Final = 1024 * 1024
 
@@ -71,10 +73,14 @@ class Journal:
         self._most_segment_bytes = min(segment_bytes, max_bytes // SEGMENTS_AT_LEAST)
         self._segment_bytes = self._most_segment_bytes
         path.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path, f"session {session}")
-        self.backlog = _open_backlog(path)
+        self._lock = lock(path, f"session {session}")
+        self.backlog = recover_sessions(path)
         self._held_bytes = sum(each.size_bytes for each in self.backlog)
         self.live = SessionLog(path / session, alive=True)
+        self._most_aside_bytes = max_bytes // ASIDE_PART
+        for each in (self.live, *self.backlog):
+            each.aside.room_bytes = self._room_aside
+        self._aside_bytes = self._measure_aside()
         self._reserve = path / "reserve"
         self._fd = -1
         self._size = 0
@@ -107,7 +113,16 @@ class Journal:
     @property
     def fill(self) -> float:
         """How full the journal is, 0 to 1."""
-        return self._held_bytes / self._max_bytes
+        return (self._held_bytes + self._aside_bytes) / self._max_bytes
+
+    def _measure_aside(self) -> int:
+        """What refused lines take of the bound: their files, also those left for a person, but never more than their share."""
+        files = sum(bytes_aside(folder) for folder in self.path.iterdir())
+        return min(files, self._most_aside_bytes)
+
+    def _room_aside(self) -> int:
+        self._aside_bytes = self._measure_aside()
+        return self._most_aside_bytes - self._aside_bytes
 
     def append(self, line: bytes) -> None:
         """
@@ -118,8 +133,10 @@ class Journal:
         """
         record = encode_record(line)
         self._full = True  # unless what follows finds room
-        if self._held_bytes + len(record) > self._max_bytes:
-            raise JournalFull(path=self.path, why=f"it holds {self._held_bytes:,} of {self._max_bytes:,} bytes")
+        held_bytes = self._held_bytes + self._aside_bytes
+        if held_bytes + len(record) > self._max_bytes:
+            aside = f", {self._aside_bytes:,} of them of refused lines (refused.ndjson)" if self._aside_bytes else ""
+            raise JournalFull(path=self.path, why=f"it holds {held_bytes:,} of {self._max_bytes:,} bytes{aside}")
         if self._fd < 0 or self._size >= self._segment_bytes:
             self._open_segment()
         self._write(record)
@@ -188,6 +205,7 @@ class Journal:
     def _write_checkpoints(self) -> None:
         for each in (self.live, *self.backlog):
             self._held_bytes -= each.checkpoint()
+        self._aside_bytes = self._measure_aside()
 
     def _sync_checkpoint(self) -> None:
         for descriptor in self.live.checkpoint_descriptor():
@@ -214,7 +232,7 @@ class Journal:
 
     def inherited(self) -> tuple[dict[str, Any], Iterator[Entry]]:
         """What the newest earlier session that wrote a checkpoint of its own remembered, and all lines since then."""
-        return _inherit(self.backlog)
+        return inherit(self.backlog)
 
     def forget_drained(self) -> list[SessionLog]:
         """
@@ -247,91 +265,3 @@ def _free_bytes(path: Path) -> int:
 def _sync_folder(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     sync_and_close(descriptor)
-
-
-def holder_of(path: Path) -> str | None:
-    """Which process has the journal now, as it says itself; None if none has."""
-    try:
-        fd = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        # A shared lock, for an instant: only an owner's exclusive one stands against it.
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return os.read(fd, 200).decode("utf-8", "replace").strip() or "another process"
-    else:
-        return None
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def locked(path: Path, why: str) -> Iterator[None]:
-    """
-    Nobody else owns the journal meanwhile.
-
-    Raises: JournalLocked if somebody does.
-    """
-    fd = _lock(path, why)
-    try:
-        yield
-    finally:
-        os.close(fd)
-
-
-def _lock(path: Path, what: str) -> int:
-    with room_on(path):
-        fd = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(fd, 200).decode("utf-8", "replace").strip() or "another process"
-        os.close(fd)
-        raise JournalLocked(path=path, holder=holder) from None
-    os.ftruncate(fd, 0)
-    with suppress(JournalFull), room_on(path):  # the text is only for people; the lock is held without it
-        os.write(fd, f"process {os.getpid()}, {what}\n".encode())
-    return fd
-
-
-def _open_backlog(path: Path) -> list[SessionLog]:
-    logs = [SessionLog(folder) for folder in session_folders(path)]
-    for each in logs:
-        each.recover()
-    return logs
-
-
-@dataclass(frozen=True, slots=True)
-class Legacy:
-    """What a journal's sessions left, as `Journal.inherited` gives it to the next one, and how many of their lines are pending."""
-
-    pending: int
-    memory: dict[str, Any]
-    since: tuple[Entry, ...]
-
-
-def look_at_legacy(path: Path) -> Legacy:
-    """What is left in a journal, without owning it; nothing on disk is changed."""
-    logs = [SessionLog(folder) for folder in session_folders(path)] if path.is_dir() else []
-    for each in logs:
-        each.find_end()
-    memory, since = _inherit(logs)
-    return Legacy(sum(each.pending for each in logs), memory, tuple(since))
-
-
-def _inherit(logs: Sequence[SessionLog]) -> tuple[dict[str, Any], Iterator[Entry]]:
-    # A session that was killed before its first checkpoint remembers nothing, and is no reason to forget what those before it knew.
-    newest = max((at for at, each in enumerate(logs) if each.memory), default=0)
-    since = chain.from_iterable(each.lines_since_memory() for each in logs[newest:])
-    return logs[newest].memory if logs else {}, since
-
-
-def session_folders(path: Path) -> list[Path]:
-    """The folders of sessions that have lines or something to remember, oldest first (a ULID sorts by time)."""
-    return [
-        folder
-        for folder in sorted(each for each in path.iterdir() if each.is_dir())
-        # Where only refused.ndjson is left, that is for a person, not for us.
-        if (folder / "checkpoint.json").exists() or any(folder.glob("*.seg"))
-    ]

@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from producer.aside import NAME, note_of_damage
 from producer.intervals import IntervalSet
 from producer.segment import Damage, encode_header, encode_record
-from producer.session_log import SessionLog, damage_note
+from producer.session_log import SessionLog
 from producer.survey import lost_lines, records, with_last
 
 if TYPE_CHECKING:
@@ -96,11 +97,11 @@ def _copy_lines(old: SessionLog, into: Path, tell: Callable[[int], None]) -> _Co
                     file.write(encode_record(found.line))
                     copy.there.add(found.n, found.n)
                     tell(len(found.line))
-    _copy_notes(old.path / "refused.ndjson", into / "refused.ndjson", copy.damages)
+    _copy_notes(old.path / NAME, into / NAME, copy.damages)
     return copy
 
 
 def _copy_notes(old: Path, new: Path, damages: list[Damage]) -> None:
     notes = old.read_bytes() if old.exists() else b""
     if notes or damages:
-        new.write_bytes(notes + b"".join(map(damage_note, damages)))
+        new.write_bytes(notes + b"".join(note_of_damage(each).encode() for each in damages))

@@ -8,17 +8,16 @@ Refuses to know: who appends (journal.py), packs, Firehose, and what a line says
 
 from __future__ import annotations
 
-import base64
-import errno
 import logging
 import os
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from producer.aside import Aside, Note, bytes_aside, note_of_damage, room_on
 from producer.errors import JournalDamaged, JournalFull
 from producer.intervals import IntervalSet
 from producer.segment import FORMAT, Damage, Entry, scan
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DAMAGED: Final = "journal_damaged"  # the reason under which lines that the disk lost are settled
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class SessionLog:
@@ -43,6 +41,7 @@ class SessionLog:
     def __init__(self, path: Path, *, alive: bool = False) -> None:
         self.path = path
         self.session = path.name
+        self.aside = Aside(path)
         self._alive = alive
         self.written = 0
         self.settled = IntervalSet()
@@ -170,7 +169,7 @@ class SessionLog:
         """Keep damaged bytes for a person; False if there is no room for them now."""
         log.error("%s: %d bytes at offset %d are damaged", damage.path, len(damage.content), damage.offset)
         try:
-            self._keep([damage_note(damage)])
+            self.aside.keep([note_of_damage(damage)])
         except JournalFull as full:
             log.warning("%s", full)
             return False
@@ -200,11 +199,11 @@ class SessionLog:
 
     def refuse(self, entries: Sequence[Entry], reason: str) -> None:
         """
-        These lines cannot be delivered: they stay readable in refused.ndjson, under their reason.
+        These lines cannot be delivered: they stay readable in refused.ndjson, under their reason, as long as that keeps to its share.
 
         Raises: JournalFull if there is no room to keep them; then none is settled.
         """
-        self._keep([_note({"n": entry.n, "reason": reason}, entry.line) for entry in entries])
+        self.aside.keep([Note({"n": entry.n, "reason": reason}, entry.line) for entry in entries])
         for entry in entries:
             self._settle_refused(entry.n, entry.n, reason)
 
@@ -219,23 +218,11 @@ class SessionLog:
 
         Raises: JournalFull if there is no room for it.
         """
-        self._keep([_note({"n": n, "reason": reason, "frame": True}, frame)])
+        self.aside.keep_whole(Note({"n": n, "reason": reason, "frame": True}, frame))
 
     def _settle_refused(self, first: int, last: int, reason: str) -> None:
         self.settled.add(first, last)
         self.refused[reason] = self.refused.get(reason, 0) + last - first + 1
-
-    def _keep(self, notes: Sequence[bytes]) -> None:
-        """All notes or none."""
-        content = b"".join(notes)
-        with room_on(self.path):
-            self.path.mkdir(exist_ok=True)
-            with (self.path / "refused.ndjson").open("ab", buffering=0) as file:
-                before = file.tell()
-                written = file.write(content)
-                if written != len(content):
-                    file.truncate(before)
-                    raise JournalFull(path=self.path, why=f"the disk took {written} of {len(content)} bytes")
 
     def adopt(self, other: SessionLog) -> None:
         """Take over what another copy of this session knows of its lines."""
@@ -328,22 +315,8 @@ class SessionLog:
         # The checkpoint goes last: without it, lines still on disk would be sent again.
         for path in (*self.segments(), self._checkpoint):
             path.unlink(missing_ok=True)
-        if not (self.path / "refused.ndjson").exists():
+        if not bytes_aside(self.path):
             shutil.rmtree(self.path)
-
-
-def damage_note(damage: Damage) -> bytes:
-    """A line of refused.ndjson for damaged bytes: where they stood, and the bytes."""
-    return _note({"damage": damage.why, "segment": damage.path.name, "offset": damage.offset}, damage.content)
-
-
-def _note(note: dict[str, Any], content: bytes) -> bytes:
-    """A line of refused.ndjson: what it is about, and the bytes as they were."""
-    try:
-        note["text"] = content.decode("utf-8")
-    except UnicodeDecodeError:
-        note["base64"] = base64.b64encode(content).decode()
-    return orjson.dumps(note) + b"\n"
 
 
 def sync_and_close(descriptor: int) -> None:
@@ -352,14 +325,3 @@ def sync_and_close(descriptor: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def room_on(path: Path) -> Iterator[None]:
-    """Turn the system's ways of saying "no room" into JournalFull."""
-    try:
-        yield
-    except OSError as wrong:
-        if wrong.errno not in _NO_ROOM:
-            raise
-        raise JournalFull(path=path, why=os.strerror(wrong.errno or 0)) from wrong

@@ -54,7 +54,10 @@ PRODUCER_ROAD = (
     "spots",
     "credentials",
     "link",
+    "aside",
     "session_log",
+    "legacy",
+    "lock",
     "journal",
     "survey",
     "salvage",
@@ -82,7 +85,7 @@ RIM = {
     "urllib3": {"restclient"},
     "boto3": {"firehose"},
     "botocore": {"firehose"},
-    "fcntl": {"journal"},
+    "fcntl": {"lock"},
 }
 
 

@@ -28,7 +28,7 @@ from local.firehose.store import FolderStore
 from local.firehose.template import read_template
 from local.hosting import HostedLoop
 from local.lake.folder import open_lake
-from producer.journal import session_folders
+from producer.legacy import session_folders
 from producer.survey import look_over
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from producer.journal import session_folders
+from producer.legacy import session_folders
 from producer.survey import look_over
 from tests.chaos.conftest import wait_for
 

@@ -22,7 +22,8 @@ from local.hosting import HostedLoop
 from producer.continuity import Continuity
 from producer.fetched import Fetched
 from producer.inherit import inherit_continuity
-from producer.journal import Journal, look_at_legacy
+from producer.journal import Journal
+from producer.legacy import look_at_legacy
 from producer.line import LineEncoder
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from local.firehose.store import FolderStore, MemoryStore
 from local.firehose.template import plan_standins, read_template
 from local.hosting import HostedLoop
 from local.lake.folder import open_lake
-from producer.journal import look_at_legacy
+from producer.legacy import look_at_legacy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -533,16 +533,16 @@ class _Full:
 
     def __init__(self, bench: Bench) -> None:
         self.live: Any = bench.journal.live
-        self.before = (self.live.checkpoint, self.live._keep)
+        self.before = (self.live.checkpoint, self.live.aside.keep)
 
     def begin(self) -> None:
-        self.live.checkpoint = self.live._keep = self.refuse
+        self.live.checkpoint = self.live.aside.keep = self.refuse
 
     def refuse(self, *_: object) -> int:
         raise JournalFull(path=self.live.path, why="no room")
 
     def end(self) -> None:
-        self.live.checkpoint, self.live._keep = self.before
+        self.live.checkpoint, self.live.aside.keep = self.before
 
 
 def test_the_oldest_pending_line_is_the_oldest_sessions_first(tmp_path: Path) -> None:

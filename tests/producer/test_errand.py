@@ -18,7 +18,7 @@ from producer.errand import LAKE_HAS_THEM, RETRY_ABSENT_S, Errand, Mission
 from producer.fetched import Fetched
 from producer.ingest import Fetch, Ingest
 from producer.intervals import IntervalSet
-from producer.journal import look_at_legacy
+from producer.legacy import look_at_legacy
 from producer.pipeline import Producer
 from producer.restclient import RestClient
 from producer.settings import Settings

@@ -8,11 +8,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import pytest
 
 from producer.errors import JournalDamaged, JournalFull, JournalLocked
-from producer.journal import Journal, Legacy, look_at_legacy
+from producer.journal import Journal
 from producer.line import LineEncoder
 from producer.session_log import SessionLog, sync_and_close
 
@@ -127,31 +126,6 @@ def test_what_was_remembered_is_inherited_with_the_lines_since(tmp_path: Path) -
     assert [3, 4] == [entry.n for entry in since]
 
 
-@pytest.mark.parametrize("lines", [0, 2])
-def test_a_session_killed_before_its_first_checkpoint_makes_nobody_forget_those_before_it(
-    tmp_path: Path, lines: int
-) -> None:
-    journal = Journal(tmp_path, FIRST)
-    append(journal, 3)
-    journal.checkpoint({"last": 3})
-    append(journal, 1)
-    crash(journal)
-    killed = Journal(tmp_path, SECOND)
-    append(killed, lines)
-    crash(killed)
-    assert {"last": 3} == look_at_legacy(tmp_path).memory
-    third = Journal(tmp_path, THIRD)
-    memory, since = third.inherited()
-
-    assert {"last": 3} == memory
-    assert [(FIRST, 3), *((SECOND, n) for n in range(lines))] == [
-        (orjson.loads(entry.line)["session"], entry.n) for entry in since
-    ]
-    third.checkpoint(memory)  # which writes down what it knows of the others, too
-    crash(third)
-    assert {"last": 3} == Journal(tmp_path, FOURTH).inherited()[0]
-
-
 def test_memory_survives_a_drained_session_and_a_clean_close(tmp_path: Path) -> None:
     journal = Journal(tmp_path, FIRST)
     append(journal, 3)
@@ -258,7 +232,7 @@ def test_a_disk_that_is_full_is_the_same_and_leaves_no_half_line(tmp_path: Path)
 import resource, signal, sys
 from pathlib import Path
 from producer.errors import JournalFull
-from producer.journal import Journal, Legacy, look_at_legacy
+from producer.journal import Journal
 from producer.line import LineEncoder
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 journal = Journal(Path({str(tmp_path)!r}), {FIRST!r})
@@ -427,15 +401,37 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", path], check=True)
 
 
-def test_what_sessions_left_can_be_seen_without_owning_the_journal(tmp_path: Path) -> None:
-    assert Legacy(0, {}, ()) == look_at_legacy(tmp_path / "nowhere")
-    journal = Journal(tmp_path, FIRST)
+def test_refused_lines_count_against_the_bound_up_to_their_share_also_those_left_for_a_person(tmp_path: Path) -> None:
+    left = tmp_path / FIRST
+    left.mkdir()
+    (left / "refused.ndjson").write_bytes(b"x" * 3_000 + b"\n")
+    journal = Journal(tmp_path, SECOND, max_bytes=20_000, segment_bytes=2_000)
+    assert 3_001 / 20_000 < journal.fill < 3_200 / 20_000
+    with pytest.raises(JournalFull, match="3,001 of them of refused lines"):
+        append(journal, 1_000, filler=100)
+    (left / "refused.ndjson").write_bytes(b"x" * 100_000)
+    journal.checkpoint({})
+    assert 0.25 + 0.75 < journal.fill < 1.25
+    (left / "refused.ndjson").unlink()  # a person has read them
+    journal.checkpoint({})
     append(journal, 1)
-    journal.checkpoint({"known": 1})
-    append(journal, 1)
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    legacy = look_at_legacy(tmp_path)
 
-    assert (2, {"known": 1}, [1]) == (legacy.pending, legacy.memory, [entry.n for entry in legacy.since])
-    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    journal.close()
+
+def test_what_is_refused_beyond_its_share_keeps_the_feed_writing_and_is_noted_line_by_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(tmp_path, FIRST, max_bytes=40_000, segment_bytes=2_000)
+    for _ in range(200):  # a Firehose that refuses everything for good
+        append(journal, 1, filler=400)
+        journal.live.refuse(journal.live.read(10**6), "firehose_InvalidArgumentException")
+        journal.checkpoint({})
+    notes = [json.loads(each) for each in (tmp_path / FIRST / "refused.ndjson").read_text().splitlines()]
+    whole = [note for note in notes if "text" in note]
+
+    assert (200, {"firehose_InvalidArgumentException": 200}) == (journal.next_n, journal.live.refused)
+    assert list(range(200)) == [note["n"] for note in notes]
+    assert 0 < len(whole) < 40
+    assert all({"n", "reason", "bytes", "sha256", "head_text"} == set(note) for note in notes[len(whole) :])
+    assert 1 == caplog.text.count("Move the files refused.ndjson away")
+    with pytest.raises(JournalFull, match="more than its share"):
+        journal.live.set_aside(3, "frame_too_long", b"x" * 3_000)

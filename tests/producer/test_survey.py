@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from producer.journal import Journal, holder_of, locked, session_folders
+from producer.journal import Journal
 from producer.line import LineEncoder
+from producer.lock import holder_of
 from producer.segment import Damage, Entry
 from producer.survey import look_over, read_lines, verify
 
@@ -111,20 +110,3 @@ def test_a_segment_that_goes_while_it_is_read_is_passed_over(tmp_path: Path) -> 
     assert isinstance(first, Entry)
     assert not any(isinstance(each, Damage) for each in rest)
     assert 0 < len(rest) < 29
-
-
-def test_sessions_with_only_refused_lines_are_not_ours(tmp_path: Path) -> None:
-    running(tmp_path, 1).close()
-    (tmp_path / "01AAAAAAAAAAAAAAAAAAAAAAAA").mkdir()
-    (tmp_path / "01AAAAAAAAAAAAAAAAAAAAAAAA" / "refused.ndjson").write_text("{}\n")
-
-    assert [SESSION] == [folder.name for folder in session_folders(tmp_path)]
-
-
-def test_a_lock_is_held_for_as_long_as_it_is_needed(tmp_path: Path) -> None:
-    assert holder_of(tmp_path) is None
-    with locked(tmp_path, "repair"):
-        assert "repair" in (holder_of(tmp_path) or "")
-        with pytest.raises(Exception, match="repair"), locked(tmp_path, "drain"):
-            pass
-    assert holder_of(tmp_path) is None
