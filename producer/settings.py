@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
@@ -20,7 +21,6 @@ from producer.journal import MAX_BYTES, Fsync
 from producer.products import is_pattern, parse_shard
 
 _STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")  # CreateDeliveryStream, API reference
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def _option(default: Any, help_text: str) -> Any:
@@ -133,7 +133,11 @@ class Settings:
 
 
 def _is_here(url: str) -> bool:
-    return urlsplit(url).hostname in _LOOPBACK
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_coinbase(url: str) -> bool:

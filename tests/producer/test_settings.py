@@ -81,6 +81,7 @@ def test_real_spot_prices_never_come_beside_simulated_trades(spot_url: str) -> N
     assert Settings(simulated=True, spot_every_s=300.0, spot_url="http://127.0.0.1:8766", **here)  # type: ignore[arg-type]
 
 
-def test_simulated_spot_prices_never_come_beside_real_trades() -> None:
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2", "[::1]"])
+def test_simulated_spot_prices_never_come_beside_real_trades(host: str) -> None:
     with pytest.raises(SettingsError, match=r"^spot_url=.* never share a lake"):
-        Settings(spot_every_s=300.0, spot_url="http://localhost:8766")
+        Settings(spot_every_s=300.0, spot_url=f"http://{host}:8766")
