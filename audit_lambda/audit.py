@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from audit_lambda.checks import SCOPE, load_checks, load_figures, load_slo, plan_check
+from audit_lambda.checks import EVIDENCE, SCOPE, load_checks, load_figures, load_question, load_slo, plan_check
 from audit_lambda.findings import FINDING_COLUMNS, decode_findings
-from audit_lambda.report import CheckResult, Figure, Report, Slo
+from audit_lambda.report import CheckResult, Evidence, Figure, Report, Slo
 from audit_lambda.verdict import TARGET, decide_verdict, judge_slo
 from sql.engine import EngineFailed, encode_cell
 from sql.hours import EPOCH
@@ -85,19 +85,22 @@ def audit_lake(
     figures, slo = load_figures(), load_slo()
     own = _divide({**_settled(settle), **(thresholds or {})})
     plans = _plan_checks(scope, own)
-    asked.count = len(plans) + len(figures) + 1
+    asked.count = len(plans) + len(figures) + 2
     results = [*(_run(asked, check, plan, own.get(check.name, {})) for check, plan in plans), *extra]
+    objective = _objective(asked, slo, scope, target)
+    evidence = _weigh(asked, load_question(EVIDENCE), scope, objective)
     return Report(
         lake=lake,
         engine=engine.name,
         from_us=from_us,
         to_us=to_us,
         made_us=_us(now),
-        verdict=decide_verdict(results),
-        slo=_objective(asked, slo, scope, target),
+        verdict=decide_verdict(results, evidence=evidence),
+        slo=objective,
         checks=tuple(results),
         figures=tuple(_draw(asked, figure, scope) for figure in figures),
         scanned_bytes=asked.scanned_bytes,
+        evidence=evidence,
     )
 
 
@@ -209,6 +212,17 @@ def _objective(asked: _Asked, query: Query, scope: Mapping[str, str], target: De
         return Slo(format(target, "f"), 0, 0, None, None, why=failed.why)
     asked.tell(query.name, None)
     return judge_slo([(str(day), int(expected), int(missing)) for day, expected, missing in rows], target=target)
+
+
+def _weigh(asked: _Asked, query: Query, scope: Mapping[str, str], slo: Slo) -> Evidence:
+    try:
+        rows = asked.ask(_plan(query, scope)).rows
+    except EngineFailed as failed:
+        asked.tell(query.name, None, failed.why)
+        return Evidence(slo.expected, 0, 0, why=failed.why)
+    asked.tell(query.name, None)
+    minutes, prices = (sum(int(row[place]) for row in rows) for place in (0, 1))
+    return Evidence(slo.expected, minutes, prices, why=slo.why)
 
 
 def _draw(asked: _Asked, query: Query, scope: Mapping[str, str]) -> Figure:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FIGURES: Final = "figures"
 SLO: Final = "slo"
+EVIDENCE: Final = "evidence"
 # Parameters that say what is audited, and when; the others are thresholds.
 SCOPE: Final = frozenset({"product", "from", "to", "now"})
 # A check's rows that a report names; all of them are counted.

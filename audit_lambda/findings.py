@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # From harmless to worst. `notice`: worth knowing, nothing is wrong (a market that moved). `warning`: looks wrong, and nothing proves it.
 # `healed`: was a hole, is filled. `hole`: missing, and named, with its reason. `damage`: missing and not named, or not what was sent.
 Severity = Literal["notice", "warning", "healed", "hole", "damage"]
-# `unproven`: nothing worse than healed was found, and a check could not run.
+# `unproven`: nothing worse than healed was found, and a check could not run, or there was nothing to be judged.
 Verdict = Literal["whole", "healed", "unproven", "holes", "damaged"]
 Group = Literal["completeness", "conservation", "consistency", "integrity", "candles"]
 

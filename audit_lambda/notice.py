@@ -45,11 +45,20 @@ def decide_notice(report: Report, kind: Kind, *, before: Report | None, page: st
     """
     if kind == "asked" or (before is not None and before.to_us > report.to_us):
         return None
+    if report.is_empty and (
+        before is None or before.is_empty
+    ):  # no producer has begun yet, or it was told that none is heard
+        return None
     level, level_before = LEVELS[report.verdict], LEVELS[before.verdict] if before is not None else 0
     if level == level_before:
         return None
     # Not to know is no recovery.
-    change = "not known" if report.verdict == "unproven" else "worse" if level > level_before else "better again"
+    if report.verdict == "unproven":
+        change = "not known"
+    elif before is not None and before.is_empty:
+        change = "something to judge now"
+    else:
+        change = "worse" if level > level_before else "better again"
     subject = f"ticklake {visible(report.lake)}: {report.verdict} ({kind} audit, {change})"
     return Notice(subject=_ascii(subject)[:SUBJECT_LIMIT_CHARS], message="\n".join(_lines(report, kind, before, page)))
 

@@ -77,6 +77,25 @@ class Slo:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    What there was to be judged: trade ids to be expected, minutes of a product that somebody testified to having watched, polled prices.
+
+    `why` says why something of it was not counted, where a question could not be answered.
+    """
+
+    trades: int
+    minutes: int
+    prices: int
+    why: str = ""
+
+    @property
+    def is_any(self) -> bool:
+        """Whether a check could have contradicted anything."""
+        return self.trades + self.minutes + self.prices > 0
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """
     The answer to one of infra/queries/audit/figures: cells are str, int, float, bool or None (decimals and times as text).
@@ -93,7 +112,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One audit of one lake over from_us..to_us (end excluded). Units: microseconds since the epoch."""
+    """
+    One audit of one lake over from_us..to_us (end excluded). Units: microseconds since the epoch.
+
+    `evidence` is None in reports of before it was asked for.
+    """
 
     lake: str
     engine: str
@@ -105,7 +128,14 @@ class Report:
     checks: tuple[CheckResult, ...]
     figures: tuple[Figure, ...]
     scanned_bytes: int | None = None
+    evidence: Evidence | None = None
     format: int = FORMAT
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was found and nothing was there to be judged: a lake before its first producer, a time that nobody watched."""
+        told = self.evidence
+        return self.verdict == "unproven" and told is not None and not told.is_any and not told.why
 
     def worst(self) -> Severity | None:
         """The worst severity found, or None."""
@@ -135,4 +165,6 @@ def decode_report(stored: Mapping[str, Any]) -> Report:
         for figure in stored["figures"]
     )
     slo = Slo(**{**stored["slo"], "days": tuple(SloDay(**day) for day in stored["slo"]["days"])})
-    return Report(**{**stored, "slo": slo, "checks": checks, "figures": figures})
+    told = stored.get("evidence")
+    evidence = None if told is None else Evidence(**told)
+    return Report(**{**stored, "slo": slo, "checks": checks, "figures": figures, "evidence": evidence})

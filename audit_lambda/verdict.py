@@ -1,7 +1,8 @@
 """
 What findings make of a lake, and how much of its error budget a day has used.
 
-Laws: the worst finding decides; notices and warnings decide nothing; a check that was not run can be found whole by nobody. Shares are
+Laws: the worst finding decides; notices and warnings decide nothing; a check that was not run can be found whole by nobody, and neither can a
+lake of which nothing was to be judged. Shares are
 of integers and compared as integers: no rounding decides whether an objective is met, and what is rounded is rounded to the worse side.
 Refuses to know: SQL, what a finding is about.
 """
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from audit_lambda.findings import Severity, Verdict
-    from audit_lambda.report import CheckResult
+    from audit_lambda.report import CheckResult, Evidence
 
 TARGET: Final = Decimal("0.9999")
 _PLACES: Final = Decimal("0.000000000001")
@@ -32,11 +33,15 @@ _MAKES: Final[Mapping[Severity, Verdict]] = {
 }
 
 
-def decide_verdict(checks: Iterable[CheckResult]) -> Verdict:
-    """The verdict: of the worst finding, and no better than unproven where a check was not run (or none was asked)."""
+def decide_verdict(checks: Iterable[CheckResult], *, evidence: Evidence | None = None) -> Verdict:
+    """
+    The verdict: of the worst finding, and no better than unproven where a check was not run (or none was asked), or where there was nothing that
+    a check could have contradicted. None for evidence: that was not asked.
+    """
     results = list(checks)
     verdicts: list[Verdict] = [_MAKES[finding.severity] for result in results for finding in result.findings]
-    if not results or any(result.state in UNPROVEN for result in results):
+    nothing = evidence is not None and not evidence.is_any
+    if nothing or not results or any(result.state in UNPROVEN for result in results):
         verdicts.append("unproven")
     return max(verdicts, key=VERDICTS.index, default="whole")
 

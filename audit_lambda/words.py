@@ -17,7 +17,7 @@ from sql.hours import EPOCH
 
 if TYPE_CHECKING:
     from audit_lambda.findings import Verdict
-    from audit_lambda.report import CheckResult, Report, Slo
+    from audit_lambda.report import CheckResult, Evidence, Report, Slo
 
 VERDICT_WORDS: Final[dict[Verdict, str]] = {
     "whole": "Whole",
@@ -43,10 +43,18 @@ def say_why(report: Report) -> str:
 
 def _whole(report: Report) -> str:
     slo = report.slo
-    here = f"All {_count(slo.expected, 'trade id')} are here" if slo.expected else "No trade was to be expected"
+    here = f"All {_count(slo.expected, 'trade id')} are here" if slo.expected else _quiet(report.evidence)
     suspicious = sum(f.severity == "warning" for check in report.checks for f in check.findings)
     aside = f" {_count(suspicious, 'thing')} {'looks' if suspicious == 1 else 'look'} odd, below." if suspicious else ""
     return f"{here}, and nothing contradicts it.{aside}"
+
+
+def _quiet(evidence: Evidence | None) -> str:
+    if evidence is not None and evidence.minutes:
+        return f"No trade came in {_count(evidence.minutes, 'minute')} of a product that somebody watched"
+    if evidence is not None and evidence.prices:
+        return f"{_count(evidence.prices, 'polled price')} {'is' if evidence.prices == 1 else 'are'} here"
+    return "No trade was to be expected"
 
 
 def _healed(report: Report) -> str:
@@ -60,6 +68,10 @@ def _unproven(report: Report) -> str:
     asked = sum(check.state != "not_run" for check in report.checks)
     if not asked:
         return "No check was run, so this says nothing yet."
+    if report.evidence is not None and not report.evidence.is_any:
+        if report.evidence.why:
+            return f"Whether there was anything to be judged could not be asked: {visible(report.evidence.why.rstrip('.'))}."
+        return "Nothing was to be judged in this time: no trade is known, and nobody testified to having watched."
     return "Nothing that was looked at is missing, but not everything was looked at."
 
 

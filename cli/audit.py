@@ -142,7 +142,7 @@ def command(
     Ask the lake itself whether it is whole: every line a row or a refusal, every trade there or named as missing, every row as it was sent.
 
     \b
-    Exit code: 0 whole or healed, 3 holes (named), 4 damaged, 5 unproven (a check could not run).
+    Exit code: 0 whole or healed, 3 holes (named), 4 damaged, 5 unproven (a check could not run, or nothing was to be judged).
     """  # noqa: D301  # \b is click's own mark: keep these lines as they are
     if athena and context.get_parameter_source("lake") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--lake is a folder's, --athena audits a deployed lake: say one of them.")

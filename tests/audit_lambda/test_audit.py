@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from audit_lambda.audit import Progress, ThresholdUnknown, audit_lake, list_thresholds
-from audit_lambda.checks import load_checks, load_figures
-from audit_lambda.report import CheckResult, decode_report, encode_report
+from audit_lambda.checks import load_checks, load_figures, load_question
+from audit_lambda.report import CheckResult, Evidence, decode_report, encode_report
 from local.lake.answers import LakeEngine
 from local.lake.folder import open_lake
+from producer.continuity import Continuity
 from sql.dialect import ATHENA
 from sql.engine import Answer, EngineFailed
-from sql.questions import ValueRefused
+from sql.questions import ValueRefused, plan_query
+from tests.audit_lambda.whole import FIRST, PRODUCTS, Producer, at, deliver
+from tests.local.lake.trades import HOUR, SESSION, put, us
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlglot import exp
 
+QUIET_NOW = datetime(2025, 3, 4, tzinfo=UTC)
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NOW_US = 1_795_478_400_000_000
 
@@ -42,6 +46,11 @@ class TellingEngine:
         return Answer(columns=(), types=(), rows=self._answer(question), scanned_bytes=10)
 
 
+def watched(question: exp.Query) -> list[tuple[Any, ...]]:
+    """Nothing is found, and somebody watched for an hour."""
+    return [(Decimal(60), Decimal(0))] if ["minutes", "prices"] == question.named_selects else []
+
+
 def nothing(_: exp.Query) -> list[tuple[Any, ...]]:
     return []
 
@@ -56,11 +65,11 @@ def one_finding(question: exp.Query) -> list[tuple[Any, ...]]:
 
 
 def test_a_lake_without_findings_is_whole_every_check_is_told_of_and_nothing_after_now_is_judged() -> None:
-    engine, told = TellingEngine(nothing), list[Progress]()
+    engine, told = TellingEngine(watched), list[Progress]()
     values = {"from": "2026-11-23", "to": "2027-01-01"}
     thresholds = {"trades.settle": "77ms"}
     report = audit_lake(engine, lake="lake", values=values, now=NOW, thresholds=thresholds, on_progress=told.append)
-    count = len(load_checks()) + len(load_figures()) + 1
+    count = len(load_checks()) + len(load_figures()) + 2
     assert ("whole", NOW_US) == (report.verdict, report.made_us)
     assert (NOW_US - 86_400_000_000, NOW_US) == (report.from_us, report.to_us)
     assert {"passed"} == {check.state for check in report.checks}
@@ -88,7 +97,9 @@ def test_an_engine_that_fails_leaves_checks_unproven_with_the_reason_and_all_are
     assert extra == report.checks[-1]
     assert "it is Sunday" == report.slo.why
     assert {"it is Sunday"} >= {figure.why for figure in report.figures}
-    assert len(engine.asked) == len(load_checks()) + len(load_figures()) + 1
+    assert len(engine.asked) == len(load_checks()) + len(load_figures()) + 2
+    assert report.evidence is not None
+    assert "it is Sunday" == report.evidence.why
 
 
 @pytest.mark.parametrize("values", [{"from": "yesterday"}, {"to": "soon"}])
@@ -123,5 +134,60 @@ def test_an_empty_lake_is_asked_everything_and_the_report_goes_through_json(tmp_
         report = audit_lake(LakeEngine(lake), lake=str(tmp_path), values={}, now=NOW)
     assert [] == [check for check in report.checks if check.state == "not_run"]
     assert [] == [figure for figure in report.figures if figure.why]
-    assert ("whole", None) == (report.verdict, report.slo.met)
+    assert ("unproven", True, None) == (report.verdict, report.is_empty, report.slo.met)
     assert report == decode_report(json.loads(json.dumps(encode_report(report))))
+
+
+def test_where_nothing_was_to_be_judged_nothing_is_proven() -> None:
+    report = audit_lake(TellingEngine(nothing), lake="lake", values={}, now=NOW)
+    assert ("unproven", True, Evidence(0, 0, 0)) == (report.verdict, report.is_empty, report.evidence)
+    assert {"passed"} == {check.state for check in report.checks}
+
+
+def test_what_is_found_is_said_though_nothing_else_was_there() -> None:
+    report = audit_lake(TellingEngine(one_finding), lake="lake", values={}, now=NOW)
+    assert ("holes", False, Evidence(0, 0, 0)) == (report.verdict, report.is_empty, report.evidence)
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake of one product, watched for ten minutes in which nobody traded, by a producer that has closed."""
+    root = tmp_path_factory.mktemp("quiet") / "lake"
+    producer = Producer(FIRST, Continuity())
+    producer.open(0)
+    for seconds in range(1, 600):
+        producer.second(seconds, None)
+    producer.close(600)
+    deliver(root, "one", [line for _, line in producer.lines], at(600))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("span", "settle", "verdict"),
+    [
+        ({}, "1ms", "whole"),
+        ({"product": PRODUCTS[0], "from": "2025-03-03T02:52"}, "1ms", "whole"),
+        ({"product": "ZZZ-USD"}, "1ms", "unproven"),
+        ({"from": "2025-03-03T04:00"}, "1ms", "unproven"),
+        ({"to": "2025-03-03T02:00"}, "1ms", "unproven"),
+        ({}, "3d", "unproven"),
+    ],
+)
+def test_a_quiet_product_that_somebody_watched_is_whole_and_what_nobody_watched_is_not(
+    quiet: Path, span: dict[str, str], settle: str, verdict: str
+) -> None:
+    with open_lake(quiet) as lake:
+        report = audit_lake(LakeEngine(lake), lake="lake", values=span, now=QUIET_NOW, settle=settle)
+    assert verdict == report.verdict
+    assert (verdict == "unproven") == report.is_empty
+    assert [] == [check for check in report.checks if check.state == "not_run"]
+
+
+def test_polled_prices_alone_are_something_to_judge(tmp_path: Path) -> None:
+    row = {"kind": "spot", "product_id": "BTC-USD", "session": SESSION, "n": 0, "source": "spot_rest", "price": "1.5"}
+    at_us = us(HOUR)
+    put(tmp_path, "one", [row | {"event_time_us": at_us, "receive_time_us": at_us}], kind="spot")
+    with open_lake(tmp_path) as lake:
+        ask = LakeEngine(lake).ask
+        ((minutes, prices),) = ask(plan_query(load_question("evidence"), {"now": NOW.isoformat()})).rows
+    assert (0, 1) == (minutes, prices)

@@ -11,6 +11,7 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
 from audit_lambda.checks import (
+    EVIDENCE,
     MOST_FINDINGS,
     SCOPE,
     Check,
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
     from sql.questions import Query
 
 CHECKS = load_checks()
-# Asked beside the checks: by candles.py.
-OTHERS = tuple(load_question(name) for name in ("candle_minutes", "candle_products"))
+# Asked beside the checks: by audit.py and candles.py.
+OTHERS = tuple(load_question(name) for name in (EVIDENCE, "candle_minutes", "candle_products"))
 QUERIES = (*(check.query for check in CHECKS), *load_figures(), load_slo(), *OTHERS)
-TABLES = ("processed", "errors", "raw", "history", "compacted")
+TABLES = ("delivered", "errors", "raw", "history", "compacted")
 
 
 @pytest.fixture(params=CHECKS, ids=lambda check: check.name)
@@ -108,7 +109,7 @@ def test_every_column_is_one_that_its_table_has_and_no_other_could_be_meant(chec
     for name in TABLES:
         table = read_table(name)
         schema[name] = {column.name: column.type for column in (*table.columns, *table.partitions)}
-    schema["uncompacted"] = schema["processed"]
+    schema["uncompacted"] = schema["processed"] = schema["delivered"]
     qualify(plan_check(check, {}), dialect="athena", schema=schema, expand_alias_refs=False)
 
 

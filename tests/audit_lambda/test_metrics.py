@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from audit_lambda.metrics import METRICS, metrics_line
-from audit_lambda.report import Slo
+from audit_lambda.report import Evidence, Slo
 from infra import ROOT
 from tests.audit_lambda.samples import NOT_RUN, finding, report
 
@@ -63,6 +63,13 @@ def test_a_verdict_is_told_as_its_place_among_them(verdict: str, number: int) ->
 
 def test_checks_that_could_not_run_are_counted() -> None:
     assert 1 == told(checks=(NOT_RUN,))["AuditChecksNotRun"]
+
+
+def test_an_audit_of_nothing_is_unproven_and_alarms_nobody() -> None:
+    line = told(verdict="unproven", evidence=Evidence(0, 0, 0), slo=Slo("0.9999", 0, 0, None, None))
+    assert (2, 0, 0, 0) == tuple(
+        line[name] for name in ("AuditVerdict", "AuditChecksNotRun", "AuditMissingUnnamed", "AuditDamage")
+    )
 
 
 def test_a_share_of_nothing_is_not_told() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from audit_lambda.findings import VERDICTS
 from audit_lambda.notice import LEVELS, MOST_SHOWN, Notice, decide_notice
+from audit_lambda.report import Evidence
 from tests.audit_lambda.samples import NOT_RUN, finding, report
 
 PAGE = "s3://lake/reports/coinbase/hourly/2026/11/23/04/report.html"
@@ -95,3 +96,32 @@ def test_text_from_outside_cannot_break_subject_or_message(lake: str, what: str)
 
 def test_every_verdict_has_a_level() -> None:
     assert set(VERDICTS) == set(LEVELS)
+
+
+PASSED = replace(NOT_RUN, state="passed", why="")
+EMPTY = report(verdict="unproven", evidence=Evidence(0, 0, 0), checks=(PASSED,))
+
+
+def test_nobody_is_told_each_hour_that_no_producer_has_begun() -> None:
+    assert noticed(EMPTY) is None
+    assert noticed(EMPTY, EMPTY) is None
+
+
+def test_that_nobody_watches_any_more_is_told_once() -> None:
+    notice = said(EMPTY, report())
+    assert notice.subject.endswith("unproven (hourly audit, not known)")
+    assert "Nothing was to be judged in this time" in notice.message
+
+
+def test_that_there_is_something_to_judge_is_told_with_what_it_is() -> None:
+    assert said(report(), EMPTY).subject.endswith("whole (hourly audit, something to judge now)")
+    assert said(report(verdict="damaged"), EMPTY).subject.endswith("damaged (hourly audit, something to judge now)")
+
+
+def test_an_audit_that_could_not_ask_is_told_though_nothing_was_there_before() -> None:
+    unasked = replace(EMPTY, evidence=Evidence(0, 0, 0, why="it is Sunday"))
+    assert noticed(unasked) is not None
+    assert noticed(replace(EMPTY, evidence=Evidence(1, 0, 0))) is not None
+    assert (
+        noticed(unasked, EMPTY) is None
+    )  # as little is known as before; an alarm of its own says that checks were not run

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from audit_lambda.findings import Finding
 from audit_lambda.report import (
     CheckResult,
+    Evidence,
     Figure,
     Report,
     Slo,
@@ -68,6 +69,7 @@ _reports = st.builds(
     checks=st.lists(_checks, max_size=2).map(tuple),
     figures=st.lists(_figures, max_size=2).map(tuple),
     scanned_bytes=_maybe_ints,
+    evidence=st.none() | st.builds(Evidence, _counts, _counts, _counts, why=_texts),
 )
 
 
@@ -80,3 +82,10 @@ def test_a_report_comes_back_from_json_as_it_was(report: Report) -> None:
 def test_a_report_of_another_format_is_refused(report: Report, number: int) -> None:
     with pytest.raises(ValueError, match="this version reads 1"):
         decode_report({**encode_report(report), "format": number})
+
+
+def test_a_report_of_before_evidence_was_asked_for_is_read() -> None:
+    slo = Slo(target="0.9999", expected=1, missing=0, share="1", budget_used="0")
+    stored = encode_report(Report("lake", "Athena", 0, 1, 1, "unproven", slo, (), ()))
+    del stored["evidence"]
+    assert (None, False) == (decode_report(stored).evidence, decode_report(stored).is_empty)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_lambda.findings import VERDICTS, Finding, Severity
-from audit_lambda.report import CheckResult, Slo, SloDay
+from audit_lambda.report import CheckResult, Evidence, Slo, SloDay
 from audit_lambda.verdict import TARGET, decide_verdict, judge_slo
 
 if TYPE_CHECKING:
@@ -62,6 +62,17 @@ def test_with_a_check_that_was_not_run_nothing_is_whole_and_nothing_worse_is_hid
 def test_who_asks_nothing_proves_nothing() -> None:
     assert "unproven" == decide_verdict([])
     assert "whole" == decide_verdict([PASSED])
+
+
+@pytest.mark.parametrize("evidence", [Evidence(1, 0, 0), Evidence(0, 1, 0), Evidence(0, 0, 1), None])
+def test_a_trade_a_watched_minute_or_a_polled_price_can_be_judged(evidence: Evidence | None) -> None:
+    assert "whole" == decide_verdict([PASSED], evidence=evidence)
+
+
+def test_where_there_was_nothing_to_judge_nothing_is_whole_and_nothing_worse_is_hidden() -> None:
+    assert "unproven" == decide_verdict([PASSED], evidence=Evidence(0, 0, 0))
+    assert "unproven" == decide_verdict([found("healed")], evidence=Evidence(0, 0, 0))
+    assert "damaged" == decide_verdict([found("damage")], evidence=Evidence(0, 0, 0))
 
 
 def test_the_default_objective_is_four_nines() -> None:

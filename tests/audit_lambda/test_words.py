@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_lambda.findings import VERDICTS
-from audit_lambda.report import Figure, Slo, SloDay
+from audit_lambda.report import Evidence, Figure, Slo, SloDay
 from audit_lambda.words import (
     VERDICT_WORDS,
     say_budget,
@@ -151,3 +151,24 @@ def test_visible_text_can_be_encoded_and_hides_nothing(text: str) -> None:
     shown = visible(text)
     assert shown.encode().decode() == shown
     assert visible(shown, 10_000) == shown
+
+
+def test_an_audit_of_nothing_says_that_nothing_was_to_be_judged() -> None:
+    slo = replace(SLO, expected=0, missing=0, share=None)
+    passed = replace(NOT_RUN, state="passed", why="")
+    nothing = report(verdict="unproven", slo=slo, evidence=Evidence(0, 0, 0), checks=(passed,))
+    assert (
+        "Nothing was to be judged in this time: no trade is known, and nobody testified to having watched."
+        == say_why(nothing)
+    )
+    unasked = replace(nothing, evidence=Evidence(0, 0, 0, why="it is Sunday."))
+    assert "Whether there was anything to be judged could not be asked: it is Sunday." == say_why(unasked)
+
+
+def test_a_quiet_time_says_how_long_somebody_watched() -> None:
+    quiet = report(slo=replace(SLO, expected=0, missing=0, share=None), evidence=Evidence(0, 60, 0))
+    assert "No trade came in 60 minutes of a product that somebody watched, and nothing contradicts it." == say_why(
+        quiet
+    )
+    polled = replace(quiet, evidence=Evidence(0, 0, 1))
+    assert "1 polled price is here, and nothing contradicts it." == say_why(polled)
