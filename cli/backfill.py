@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cli.athena import find_first_hour
-from cli.errands import Plan, describe_effort, errand_options, find_place, run_errand
+from cli.errands import Plan, run_errand
 from cli.missing import plan_stretch, read_held, read_named, stretch_of
+from cli.place import check_first_hour, errand_options, find_place
+from cli.progress import describe_effort
 from cli.spans import decode_span, from_option, to_option
-from infra.stacks import FIRST_HOUR
 from local.lake.folder import LakeError
 from producer.errand import Mission
 from producer.errors import RestRefused
@@ -26,7 +26,6 @@ from producer.products import is_product
 from producer.rest import decode_trades, trades_path
 from producer.seeking import PROBE_TRADES, seek
 from producer.settings import split_products
-from sql.hours import lake_hour
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,22 +83,8 @@ def command(
             raise click.UsageError(f"There is no lake at {lake} yet: a dry run makes none.")
     except LakeError as error:
         raise click.ClickException(str(error)) from error
-    if athena:
-        check_first_hour(find_first_hour(place.prefix, place.region), from_us)
+    check_first_hour(place.first_hour(), from_us)
     sys.exit(run_errand(place, "rest_backfill", decide))
-
-
-def check_first_hour(first_hour: str, from_us: int) -> None:
-    """
-    Nothing, if Athena's tables know the hour to begin with.
-
-    Raises: click.ClickException. Rows of earlier hours would lie in the bucket and be in no answer, and be fetched again each time.
-    """
-    if lake_hour(from_us) < first_hour:
-        raise click.ClickException(
-            f"The deployed tables know no hour before {first_hour}, so what is fetched from before would be in no answer. "
-            f"First say `ticklake deploy --set {FIRST_HOUR}={lake_hour(from_us)}`, or a later --from."
-        )
 
 
 def _check(trades: int, max_trades: int) -> None:

@@ -12,16 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.errands import (
-    SHOWN,
-    Plan,
-    describe_effort,
-    describe_hole,
-    errand_options,
-    find_place,
-    run_errand,
-)
-from cli.missing import earliest, plan_heal, read_held, read_named
+from cli.errands import Plan, run_errand
+from cli.missing import earliest, earliest_hour, plan_heal, read_held, read_named
+from cli.place import check_first_hour, errand_options, find_place, say_first_hour
+from cli.progress import SHOWN, describe_effort, describe_hole
 from cli.spans import decode_span, from_option, to_option
 from contract import load_reasons
 from local.lake.folder import LakeError, require_lake
@@ -63,7 +57,7 @@ def command(
     """
     if product is not None and not is_product(product):
         raise click.UsageError(f"--product {product!r} is no product: it looks like BTC-USD.")
-    decode_span(from_, to)
+    from_us, _ = decode_span(from_, to)
     asked = {"product": product, "from": from_, "to": to}
     given = {name: value for name, value in asked.items() if value is not None}
 
@@ -71,7 +65,8 @@ def command(
         rows = [row for row in read_named(engine, given) if reason in {None, row["reason"]}]
         since = earliest(rows)
         about = {name: value for name, value in (("product", product), ("from", since)) if value is not None}
-        plan = plan_heal(rows, read_held(engine, about) if rows else {}, fetched, max_trades=max_trades)
+        held = read_held(engine, about) if rows else {}
+        plan = plan_heal(rows, held, fetched, max_trades=max_trades, first_hour=first_hour)
         _tell(plan, max_trades, dry_run=place.dry_run)
         return Plan(Mission(named=plan.take), plan.is_complete)
 
@@ -82,6 +77,9 @@ def command(
         place = find_place(lake=lake, athena=athena, values=values, **place_values)
     except LakeError as error:
         raise click.ClickException(str(error)) from error
+    first_hour = place.first_hour()
+    if from_ is not None:
+        check_first_hour(first_hour, from_us)
     sys.exit(run_errand(place, "rest_heal", decide))
 
 
@@ -99,6 +97,13 @@ def _tell(plan: HealPlan, max_trades: int, *, dry_run: bool) -> None:
         f"more than --max-trades {max_trades:,}: not asked for (a wrong trade id in the feed makes such a hole)",
     )
     _list(plan.left, f"left for another run, for --max-trades {max_trades:,} are enough for one")
+    if plan.outside:
+        hour = earliest_hour(plan.outside)
+        _list(
+            plan.outside,
+            "before the first hour that the deployed tables know, so its trades would be in no answer: "
+            f"first say {say_first_hour(hour)}",
+        )
     _list(plan.on_the_way, "fetched within the last hour and on the way: run it again later")
 
 

@@ -10,41 +10,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import sys
 import time
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from ulid import ULID
 
-from cli.driving import EXIT_DELIVERED, EXIT_PENDING, Signals
-from producer.delivery import Delivery
+from cli.draining import drain_journal
+from cli.driving import EXIT_DELIVERED, EXIT_PENDING
 from producer.errors import TicklakeError
-from producer.fetched import Fetched
 from producer.firehose import Firehose, connect_firehose
-from producer.inherit import inherit_continuity
-from producer.intake import Intake
-from producer.journal import Journal
-from producer.ledger import Ledger
-from producer.legacy import look_at_legacy, session_folders
+from producer.legacy import session_folders
 from producer.line import encode_instant
 from producer.lock import holder_of, locked
-from producer.pacing import Pace
 from producer.salvage import Salvaged, salvage
 from producer.segment import Damage
 from producer.session_log import SessionLog
 from producer.settings import Settings, environment_name
 from producer.survey import Overview, Verdict, look_over, read_lines, verify
-from producer.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from producer.delivery import Puts
 
 EXIT_DAMAGED: Final = 1
 _SAY_EVERY_S: Final = 2.0
@@ -256,7 +246,7 @@ def drain(journal: Path, stream: str, within_s: float | None) -> None:
     """
     with _known_errors():
         settings = _settings(journal, stream)
-        left = asyncio.run(_drain(settings, Firehose(connect_firehose(), stream), within_s))
+        left = asyncio.run(drain_journal(settings, Firehose(connect_firehose(), stream), within_s))
     sys.exit(EXIT_PENDING if left else EXIT_DELIVERED)
 
 
@@ -265,76 +255,6 @@ def _settings(journal: Path, stream: str) -> Settings:
         return Settings(journal=journal, stream=stream)
     except TicklakeError as wrong:
         raise click.UsageError(str(wrong)) from wrong
-
-
-async def _drain(settings: Settings, firehose: Puts, within_s: float | None) -> int:
-    """Lines still pending at the end."""
-    legacy = look_at_legacy(settings.journal)
-    fetched = Fetched.inherit(legacy.memory, legacy.since, now_us=time.time_ns() // 1000)
-    journal = Journal(settings.journal, str(ULID()))
-    ledger = Ledger()
-    memory, since = journal.inherited()
-    continuity = inherit_continuity(memory, since)  # so that the next producer knows what this journal's last one knew
-    # A drain writes no lines: what is to be said of damage waits for the next producer.
-    intake = Intake(
-        continuity=continuity, ledger=ledger, write=lambda *_: False, set_aside=lambda *_: None,
-    )  # fmt: skip
-    intake.inherit_unwritten(memory.get("unwritten", ()))
-    witness = Witness(intake)
-    delivery = Delivery(
-        journal,
-        firehose,
-        ledger=ledger,
-        pace=Pace(random.Random()),  # noqa: S311 - spreads waits, keeps no secret
-        linger_s=0.0,
-        remember=lambda: {
-            "continuity": continuity.to_memory(),
-            "fetched": fetched.to_memory(time.time_ns() // 1000),
-            "unwritten": intake.unwritten,
-        },
-        tell_losses=partial(witness.tell, about={}, clock=lambda: time.time_ns() // 1000),
-    )
-    delivery.write_down()
-    stopping = asyncio.Event()
-    signals = Signals(lambda _: stopping.set())
-    signals.install()
-    running = asyncio.create_task(delivery.run())
-    saying = asyncio.create_task(_say_for_ever(journal, delivery))
-    deadline = time.monotonic() + within_s if within_s is not None else float("inf")
-    draining = asyncio.create_task(delivery.drain(deadline))
-    stopped = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait({draining, stopped, running}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        delivery.stop()
-        for task in (saying, stopped, draining):
-            task.cancel()
-        outcomes = await asyncio.gather(running, return_exceptions=True)
-        signals.remove()
-        delivery.write_down()
-        left = journal.backlog_pending
-        journal.close()
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    click.echo(f"{ledger.backlog_delivered:,} lines delivered in {ledger.calls:,} calls, {left:,} pending")
-    if left and delivery.trouble:
-        click.echo(delivery.trouble, err=True)
-    if intake.unwritten:
-        click.echo(
-            f"{len(intake.unwritten):,} lines of testimony about damage wait for the next producer on this journal: start one, so that the"
-            " lake knows"
-        )
-    if ledger.ambiguous_lines:
-        click.echo(f"{ledger.ambiguous_lines:,} lines were in calls without an answer: each may be there twice")
-    return left
-
-
-async def _say_for_ever(journal: Journal, delivery: Delivery) -> None:
-    while True:
-        await asyncio.sleep(_SAY_EVERY_S)
-        trouble = f" TROUBLE: {delivery.trouble}" if delivery.trouble else ""
-        click.echo(f"{journal.backlog_pending:,} lines pending{trouble}", err=True)
 
 
 # ------------------------------------------------------------------ shared

@@ -10,7 +10,7 @@ Refuses to know: how anything is fetched, and where the lake is.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from producer.continuity import Edge, Hole
@@ -19,7 +19,6 @@ from sql.questions import load_query, plan_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from producer.fetched import Fetched
     from producer.seeking import Found
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 # Clocks differ: trades of a hole may say that they happened a little before its near edge.
 _MARGIN: Final = timedelta(hours=1)
+_NO_HOUR: Final = "9999"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,12 @@ class HealPlan:
     """
     The named holes, each in exactly one list.
 
-    `take`: to be fetched, or to get the receipt they lack. `absurd`: too many trades to be true, or to be fetched unasked. `left`: for
+    `take`: to be fetched, or to get the receipt they lack. `outside`: begun before the first hour that the lake's tables know. `absurd`: too many trades to be true, or to be fetched unasked. `left`: for
     another run. `on_the_way`: fetched lately, not seen in the lake yet.
     """
 
     take: list[Hole] = field(default_factory=list)
+    outside: list[Hole] = field(default_factory=list)
     absurd: list[Hole] = field(default_factory=list)
     left: list[Hole] = field(default_factory=list)
     on_the_way: list[Hole] = field(default_factory=list)
@@ -56,7 +57,7 @@ class HealPlan:
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left out."""
-        return not (self.absurd or self.left or self.on_the_way)
+        return not (self.outside or self.absurd or self.left or self.on_the_way)
 
 
 def read_named(engine: Engine, values: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -114,15 +115,26 @@ def hole_of(row: Mapping[str, Any], held: Iterable[Held], fetched: IntervalSet) 
 
 
 def plan_heal(
-    rows: Sequence[Mapping[str, Any]], held: Mapping[str, Sequence[Held]], fetched: Fetched, *, max_trades: int
+    rows: Sequence[Mapping[str, Any]],
+    held: Mapping[str, Sequence[Held]],
+    fetched: Fetched,
+    *,
+    max_trades: int,
+    first_hour: str = "",
 ) -> HealPlan:
-    """Which named holes to fill in one run of at most `max_trades` trades."""
+    """
+    Which named holes to fill in one run of at most `max_trades` trades.
+
+    Shapes: `first_hour` is the first that the lake's tables know (`yyyy/MM/dd/HH`), empty where they know all.
+    """
     plan = HealPlan()
     room = max_trades
     for row in rows:
         hole, on_the_way = hole_of(row, held.get(row["product_id"], ()), fetched.ranges(row["product_id"]))
         count = len(hole.missing)
-        if count > max_trades:
+        if count and hour_of(hole) < first_hour:
+            plan.outside.append(hole)
+        elif count > max_trades:
             plan.absurd.append(hole)
         elif count > room:
             plan.left.append(hole)
@@ -132,6 +144,19 @@ def plan_heal(
             plan.take.append(hole)
             room -= count
     return plan
+
+
+def hour_of(hole: Hole) -> str:
+    """The hour in which the first trades of a hole may lie, as keys write it; one after all others where no edge has a time."""
+    for edge in (hole.before, hole.after):
+        if edge is not None and edge.event_time:
+            return datetime.fromisoformat(edge.event_time).strftime("%Y/%m/%d/%H")
+    return _NO_HOUR
+
+
+def earliest_hour(holes: Sequence[Hole]) -> str:
+    """The first of their hours."""
+    return min(map(hour_of, holes))
 
 
 @dataclass(frozen=True, slots=True)

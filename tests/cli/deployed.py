@@ -21,7 +21,9 @@ DATABASE = "ticks"
 
 
 @contextmanager
-def deployed(lake: Path, *, prefix: str = "t", **options: Any) -> Iterator[tuple[HostedAthena, dict[str, str]]]:
+def deployed(
+    lake: Path, *, prefix: str = "t", first_hour: str = "", **options: Any
+) -> Iterator[tuple[HostedAthena, dict[str, str]]]:
     """The stack, as the variables of an environment that reaches it. Shapes: `options` are AthenaServer's."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -29,7 +31,9 @@ def deployed(lake: Path, *, prefix: str = "t", **options: Any) -> Iterator[tuple
     try:
         with host_athena(lake, workgroup=WORKGROUP, database=DATABASE, **options) as hosted:
             outputs = {"WorkgroupName": {"Value": WORKGROUP}, "DatabaseName": {"Value": DATABASE}}
-            template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Outputs": outputs}
+            parameters = {"LakeFirstHour": {"Type": "String", "Default": first_hour}}
+            resources = {"Topic": {"Type": "AWS::SNS::Topic"}}
+            template = {"Parameters": parameters, "Resources": resources, "Outputs": outputs}
             client = boto3.Session("a", "b", region_name="us-east-1").client(
                 "cloudformation", endpoint_url=f"http://{host}:{port}"
             )

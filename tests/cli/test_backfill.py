@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
 import pytest
 from click.testing import CliRunner
 
-from cli.backfill import check_first_hour, command
-from sql.hours import hour_start_us
+from cli.backfill import command
 from tests.cli.errands import ask, exchange, fill, gap, holes, sessions_whole
 
 if TYPE_CHECKING:
@@ -111,10 +109,3 @@ def test_too_much_is_refused_with_its_size_and_an_unknown_product_with_rests_wor
     assert "That is 300 trades, about 1 pages" in much.output
     assert "HTTP 404" in unknown.output
     assert not list((tmp_path / "lake").rglob("*.parquet"))
-
-
-def test_a_time_that_deployed_tables_do_not_know_is_refused_with_what_to_do() -> None:
-    check_first_hour("2026/11/20/00", hour_start_us("2026/11/20/00"))
-    check_first_hour("", 0)
-    with pytest.raises(click.ClickException, match="--set LakeFirstHour=2026/11/19/23"):
-        check_first_hour("2026/11/20/00", hour_start_us("2026/11/20/00") - 1)

@@ -31,7 +31,7 @@ from local.lake.folder import claim_lake
 from producer.pipeline import Producer
 from producer.settings import Settings
 from sql.athena import Athena
-from sql.compaction import plan_uncompacted_view
+from sql.catalog import plan_base_views
 from tests.cli.deployed import DATABASE, WORKGROUP, deployed
 from tests.cli.errands import PRODUCT, SESSION, START, ask, exchange, fill, gap, holes, sessions_whole
 
@@ -259,7 +259,8 @@ def test_a_deployed_lake_is_asked_through_athena_and_what_is_on_the_way_is_not_f
     fill(lake, [9, 20], [gap(10, 19)])
     with exchange(range(1, 30)) as (server, to), deployed(lake) as (hosted, environment):
         engine = Athena(hosted.client(), workgroup=WORKGROUP, database=DATABASE)
-        engine.run(plan_uncompacted_view("2014/01/01/00"))
+        for statement in plan_base_views():
+            engine.run(statement)
 
         def heal_there(endpoint: str) -> Result:
             runner = CliRunner(env={**environment, "AWS_ENDPOINT_URL_FIREHOSE": endpoint})
@@ -282,3 +283,24 @@ def test_a_deployed_lake_is_asked_through_athena_and_what_is_on_the_way_is_not_f
     assert [(10, 19, "healed", [])] == holes(lake)
     edges = ask(lake, "SELECT DISTINCT before_time, after_time FROM gaps")
     assert 1 == len(edges)
+
+
+@pytest.mark.slow
+def test_hours_that_the_deployed_tables_do_not_know_are_left_out_and_said(tmp_path: Path) -> None:
+    lake, journal = tmp_path / "lake", str(tmp_path / "journal")
+    fill(lake, [9, 20, 3_700, 3_710], [gap(10, 19), gap(3_701, 3_709)])
+    with exchange(range(1, 4_000)) as (server, to), deployed(lake, first_hour="2026/11/20/13") as (hosted, environment):
+        engine = Athena(hosted.client(), workgroup=WORKGROUP, database=DATABASE)
+        for statement in plan_base_views():
+            engine.run(statement)
+        runner = CliRunner(env=environment)
+        common = ["--athena", "--name", "t", "--stream", "ticklake", "--journal", journal, "--dry-run", *to]
+        plan = runner.invoke(command, common)
+        refused = runner.invoke(command, [*common, "--from", "2026-11-20T12:30:00"])
+        asked = sum(server.truth().rest_count.values())
+
+    assert (4, 1, 0) == (plan.exit_code, refused.exit_code, asked), plan.output + refused.output
+    assert "1 holes would be asked for: 9 trades" in plan.stdout
+    assert "BTC-USD 10..19: 10 trades missing, before the first hour that the deployed tables know" in plan.stdout
+    for output in (plan.output, refused.output):
+        assert "`ticklake deploy --set LakeFirstHour=2026/11/20/12`" in output

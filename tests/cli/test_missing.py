@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from cli.missing import HealPlan, Held, earliest, hole_of, plan_heal, plan_stretch, stretch_of
+from cli.missing import HealPlan, Held, earliest, earliest_hour, hole_of, plan_heal, plan_stretch, stretch_of
 from producer.continuity import Edge
 from producer.fetched import Fetched
 from producer.intervals import IntervalSet
@@ -81,6 +81,17 @@ def test_what_one_run_may_not_fetch_is_left_for_the_next() -> None:
     plan = plan_heal([row(10, 19), row(30, 39), row(50, 52)], {}, Fetched(), max_trades=13)
 
     assert {"take": [10, 50], "absurd": [], "left": [30], "on_the_way": []} == firsts(plan)
+
+
+def test_a_hole_of_before_the_first_hour_that_the_tables_know_is_outside_unless_it_only_wants_its_receipt() -> None:
+    rows = [row(10, 19), row(30, 39), row(3_590, 3_599), row(3_605, 3_609), row(9_000, 9_001, before_time=None)]
+    lake = {"A-B": [held(30, 39)]}
+    plan = plan_heal(rows, lake, Fetched(), max_trades=1_000, first_hour="2026/11/20/13")
+
+    assert [10, 3_590] == [hole.first for hole in plan.outside]
+    assert {"take": [30, 3_605, 9_000], "absurd": [], "left": [], "on_the_way": []} == firsts(plan)
+    assert not plan.is_complete
+    assert "2026/11/20/12" == earliest_hour(plan.outside)
 
 
 def test_a_hole_whose_trades_are_in_the_lake_gets_its_receipt_and_one_whose_are_on_the_way_waits() -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.errands import ErrandView, describe_duration, describe_effort, describe_errand
+from cli.progress import ErrandView, describe_duration, describe_effort, describe_errand
 from producer.continuity import Hole
 from producer.errand import Mission
 from producer.healing import HealReceipt
