@@ -153,13 +153,13 @@ def test_a_price_is_one_that_the_market_had(lake: Lake) -> None:
     assert [] == lake.ask(strange)
 
 
-@pytest.mark.parametrize("name", ["polls", "sessions", "trades", "lines", "contents", "ledgers", "sources"])
+@pytest.mark.parametrize("name", ["sessions", "trades", "lines", "contents", "ledgers", "sources"])
 def test_a_lake_with_spot_prices_passes_the_audit(lake: Lake, name: str) -> None:
     assert [] == lake.check(name)
 
 
 def test_prices_that_were_due_and_did_not_come_are_found_by_the_audit(lake: Lake) -> None:
-    found = lake.check("polls", spot_every="1s")
+    found = lake.check("polls")  # every second: the session's opening says so
     longest = {each.product_id: each for each in sorted(found, key=lambda each: each.amount)}
 
     assert {*PRODUCTS} == set(longest)
@@ -175,6 +175,17 @@ def test_the_session_says_what_was_due_and_how_often_it_did_not_come(lake: Lake)
 
     assert [("opened", "1.0", None), ("closed", "1.0", str(lake.receipt.ledger.spot_missed))] == said
     assert lake.receipt.ledger.spot_missed >= 8
+
+
+def test_a_price_that_never_came_is_found_by_what_the_session_promised(lake: Lake) -> None:
+    spots, aside = lake.path / "processed/coinbase/spot", lake.path.parent / "never"
+    spots.rename(aside)
+    found = lake.check("polls")
+    aside.rename(spots)
+
+    assert {*PRODUCTS} == {each.product_id for each in found}
+    assert {(None, None)} == {(each.first_id, each.last_id) for each in found}
+    assert all(each.amount >= 5 for each in found)
 
 
 # Questions that are about rows of every kind, or about the objects they lie in.
