@@ -52,11 +52,12 @@ log: Final = logging.getLogger("audit_lambda")
 log.setLevel(logging.INFO)
 # Kept back for the page, the reports and the notice.
 MARGIN_S: Final = 60.0
-# Days of the lake whose turn it is may be listed, then objects read, then candles fetched, until this much is left: the questions come after
-# them, and matter more.
+# Other days of the lake may be listed, then objects read, then candles fetched, until this much is left: the questions come after them, and
+# matter more. The span's own days are listed for somewhat longer: without that, reading says nothing of what is gone.
 DAYS_UNTIL_S: Final = 750.0
 OBJECTS_UNTIL_S: Final = 600.0
 CANDLES_UNTIL_S: Final = 450.0
+LISTING_UNTIL_S: Final = 400.0
 
 
 def print_bare_lines() -> None:
@@ -121,7 +122,11 @@ def _audit(
         reach=REACH_OF[span.kind],
         now_us=_us(now),
         expiry_days=store.read_expiry_days(),
-        pace=Pace(may_look=lambda: remaining_s() > DAYS_UNTIL_S, may_read=lambda: remaining_s() > OBJECTS_UNTIL_S),
+        pace=Pace(
+            may_look=lambda: remaining_s() > DAYS_UNTIL_S,
+            may_read=lambda: remaining_s() > OBJECTS_UNTIL_S,
+            may_list=lambda: remaining_s() > LISTING_UNTIL_S,
+        ),
         on_progress=lambda _: None,
     )
     # Coinbase asks not to poll candles: once a day, and when somebody asks.

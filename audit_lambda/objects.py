@@ -55,8 +55,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Whether there is time: to look at one more day that is not of the span, and to read one more object; if not, `why_not`."""
+    """Whether there is time: to look at one more day of the span, at one more of the others, to read one more object; if not, `why_not`."""
 
+    may_list: Callable[[], bool] = lambda: True
     may_look: Callable[[], bool] = lambda: True
     may_read: Callable[[], bool] = lambda: True
     why_not: str = "time was up"
@@ -107,6 +108,8 @@ class Inspection:
         self._unread = _Unread()
         self._progress = Progress("")
         self.piles = {name: Pile() for name in QUESTIONS}
+        # Days of the span that there was no time for.
+        self.left: list[str] = []
 
     def look_at(self, day: str, before: Inventory | None, *, is_near: bool) -> tuple[Look, Inventory]:
         """
@@ -155,11 +158,16 @@ class Inspection:
         """The group `integrity` of a report. Shapes: `whys` says of a check that was run what there is to know."""
         results = [_result(name, pile, why=whys.get(name, "")) for name, pile in self.piles.items()]
         unread = self._unread
-        if not unread.count:
-            return results
-        why = f"{unread.count} of {unread.wanted_count} objects were not read: {unread.why or self._pace.why_not}"
-        some = unread.count < unread.wanted_count or self.piles["readable"].count
-        return [replace(results[0], state="partly" if some else "not_run", why=why), *results[1:]]
+        if unread.count:
+            why = f"{unread.count} of {unread.wanted_count} objects were not read: {unread.why or self._pace.why_not}"
+            some = unread.count < unread.wanted_count or self.piles["readable"].count
+            results[0] = replace(results[0], state="partly" if some else "not_run", why=why)
+        if self.left:
+            why = (
+                f"{len(self.left)} days from {self.left[0]} to {self.left[-1]} were not looked at: {self._pace.why_not}"
+            )
+            results = [replace(each, state="partly", why=f"{why}. {each.why}".strip()) for each in results]
+        return results
 
     def _list(self, day: str) -> dict[str, Stored]:
         self._tell(day=day)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from audit_lambda.comparing import Leave
@@ -92,29 +93,22 @@ def take_stock(
     leave = Leave(replays=cache(lambda: _read_replays(store)), expiry_days=expiry_days)
     inspection = Inspection(store, span=span, now_us=now_us, leave=leave, pace=pace, on_progress=on_progress)
     known = _survey(store, inspection, looks) if span.kind != "hourly" or reach != "near" else None
-    near = (
-        sorted(known or ())
-        if reach == "whole"
-        else plan_near(kind=span.kind, from_us=span.from_us, to_us=span.to_us, known=known)
-    )
-    others = plan_round(known or (), looks, near=near, now_us=now_us) if reach == "round" else []
+    days = _plan_days(span, reach, known=known, looks=looks, now_us=now_us)
     taken = _Taken(store, inspection, kept, looks)
     # The others first: they take seconds, and reading may take all there is.
-    for day in others:
-        if not pace.may_look():
-            break
+    for day in takewhile(lambda _: pace.may_look(), days.others):
         taken.look_at(day, is_near=False)
-    for day in near:
+    for day in takewhile(lambda _: pace.may_list(), days.near):
         taken.look_at(day, is_near=True)
+    inspection.left = [day for day in days.near if day not in taken.looks]
     looks |= taken.looks
-    overdue = find_overdue(known or (), looks, now_us=now_us) if reach == "round" else []
-    if overdue:
+    if overdue := find_overdue(known or (), looks, now_us=now_us) if reach == "round" else []:
         inspection.add("present", overdue[0], _say_overdue(overdue, looks), "warning")
     why = _FIRST if kept.looks is None else ""
     return Stock(
         results=[
             *inspection.results(
-                {"unchanged": why, "present": " ".join(filter(None, [why, _say_looked(near, taken.looks, looks)]))}
+                {"unchanged": why, "present": " ".join(filter(None, [why, _say_looked(days.near, taken.looks, looks)]))}
             ),
             legible.result(),
         ],
@@ -123,6 +117,21 @@ def take_stock(
         looks=taken.looks | {day: looks[day] for day in kept.undivided if day not in taken.looks},
         is_undivided=bool(kept.undivided),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The days of a span, with those that late data may touch, and others whose turn it is."""
+
+    near: list[str]
+    others: list[str]
+
+
+def _plan_days(span: Span, reach: Reach, *, known: set[str] | None, looks: Looks, now_us: int) -> _Days:
+    if reach == "whole":
+        return _Days(sorted(known or ()), [])
+    near = plan_near(kind=span.kind, from_us=span.from_us, to_us=span.to_us, known=known)
+    return _Days(near, plan_round(known or (), looks, near=near, now_us=now_us) if reach == "round" else [])
 
 
 def keep_stock(store: Store, stock: Stock) -> None:
@@ -192,7 +201,11 @@ def _read_replays(store: Store) -> Replays:
 
 def _say_looked(near: list[str], looked: Looks, looks: Looks) -> str:
     others = sorted(looked.keys() - set(near))
-    said = f"Looked at: {_days(near)}" + (f", and in turn {_days(others)}" if others else "") + "."
+    said = (
+        f"Looked at: {_days([day for day in near if day in looked])}"
+        + (f", and in turn {_days(others)}" if others else "")
+        + "."
+    )
     if not looks:
         return said
     oldest = min(looks, key=lambda day: (looks[day].looked_us, day))

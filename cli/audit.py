@@ -241,7 +241,6 @@ def _audit_athena(asked: _Asked, prefix: str, region: str | None) -> Report:
     with metered() as meter:
         athena = find_athena(prefix, region, meter)
         integrity, figure = look_at_deployed(prefix, region, asked.span, now=asked.now, unread=asked.unread)
-        end_line()
         made = _ask(athena, prefix, asked, settle=asked.settle or _SETTLE, extra=integrity)
     if figure is not None:
         made = replace(made, figures=(*made.figures, figure))

@@ -88,6 +88,8 @@ def look_at_deployed(
         )
     except (ClientError, BotoCoreError, DeployError) as error:
         return unasked(f"the lake's objects could not be listed: {error}"), None
+    end_line()
+    click.echo(printable(next(result.why for result in stock.results if result.name == "present")), err=True)
     return stock.results, stock.figure
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,7 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_lambda.parquet import FooterUnreadable, ParquetColumn, read_columns
+from sql.glue import read_table
 from tests.audit_lambda.stored import columns_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def footer(schema: pa.Schema, **options: Any) -> bytes:
@@ -66,6 +71,19 @@ def test_our_own_tables_come_back_as_they_are(schema: pa.Schema, version: str) -
     found = read_columns(footer(schema, version=version))
     assert schema.names == [column.name for column in found]
     assert {"string", "bigint", "timestamp", "decimal(38,18)"} >= {column.type for column in found}
+
+
+def test_another_writers_history_comes_back_too(tmp_path: Path) -> None:
+    """DuckDB's footer: without Arrow's annotations, and with its own way to carry decimals."""
+    path = tmp_path / "x.parquet"
+    types = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.timestamp("us"): "TIMESTAMP"}
+    columns = ", ".join(
+        f"CAST(NULL AS {types.get(field.type, 'DECIMAL(38, 18)')}) AS {field.name}" for field in HISTORY
+    )
+    duckdb.sql(f"COPY (SELECT {columns}) TO '{path}' (FORMAT parquet)")
+    stored = path.read_bytes()
+    found = read_columns(stored[-8 - int.from_bytes(stored[-8:-4], "little") : -8])
+    assert [ParquetColumn(c.name, c.type) for c in read_table("history").columns] == found
 
 
 @given(at=st.integers(0, 10_000), kept=st.integers(0, 10_000), byte=st.integers(0, 255))

@@ -173,6 +173,15 @@ def test_days_for_which_there_was_no_time_are_next_and_overdue_ones_are_a_warnin
     assert "not since 2026-11-23 05:00:00 UTC" in late["present"].findings[0].what
 
 
+def test_days_of_the_span_that_there_was_no_time_for_are_said(root: Path) -> None:
+    left = iter([True] * 10 + [False])
+    results = audit(root, Span("asked", 0, NOW_US), "whole", may_list=lambda: next(left))
+    assert {"partly"} == {result.state for name, result in results.items() if name != "legible"}
+    assert results["foreign"].why == "50 days from 2026/10/05 to 2026/11/23 were not looked at: time was up."
+    assert "Looked at: 10 days from 2026/09/25 to 2026/10/04." in results["present"].why
+    assert 10 == len(looks(root))
+
+
 def test_a_whole_look_looks_at_every_day(root: Path) -> None:
     store = Counting(root)
     take(root, Span("asked", 0, NOW_US), "whole", store=store)

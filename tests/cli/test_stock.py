@@ -97,7 +97,9 @@ def look(prefix: str = "t", *, unread: bool = False) -> dict[str, CheckResult]:
     return {result.name: result for result in results}
 
 
-def test_a_deployed_lake_is_compared_with_its_inventory_and_nothing_is_written(s3: Any, root: Path) -> None:
+def test_a_deployed_lake_is_compared_with_its_inventory_and_nothing_is_written(
+    s3: Any, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     stock = look_at_folder(root, SPAN, now=NOW)
     keep_stock(FolderStore(root), stock)
     kept = {LOOKED_KEY, inventory_key(SPAN_DAY), inventory_key(OLD_DAY)}
@@ -107,6 +109,7 @@ def test_a_deployed_lake_is_compared_with_its_inventory_and_nothing_is_written(s
     s3.delete_object(Bucket="lake", Key=RAW)
     s3.put_object(Bucket="lake", Key="notes.txt", Body=b"")
     results = look()
+    assert "Looked at: 2026/11/23. Of 2 days known" in capsys.readouterr().err
     assert [f"{RAW} is gone"] == [finding.what for finding in results["present"].findings]
     assert 1 == results["foreign"].found_count
     assert ("passed", "") == (results["readable"].state, results["readable"].why)
