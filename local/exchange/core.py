@@ -20,6 +20,7 @@ from local.exchange.faults import (
     Duplicate,
     IgnoreSubscribe,
     Jump,
+    OddPages,
     RefuseConnections,
     RefuseSubscribe,
     Reorder,
@@ -35,7 +36,7 @@ from local.exchange.limits import Limits
 from local.exchange.listings import Held, Listing
 from local.exchange.mischief import Mischief
 from local.exchange.oddities import Oddities, alter_frame
-from local.exchange.rest import Answer, answer_failure, answer_rest
+from local.exchange.rest import Answer, answer_failure, answer_rest, is_trades, spoil_page
 from local.exchange.rules import Session, refuse
 from local.exchange.stream import Stream
 from local.exchange.truth import Struck, Truth
@@ -412,5 +413,14 @@ class Exchange:
         for storm in mischief.on_path(RestStorm, path, now_us):
             if mischief.strikes(storm.share):
                 return replace(answer_failure(storm.status, path), delay_s=delay_s)
+        odd = [
+            each.how
+            for each in mischief.on_path(OddPages, path, now_us)
+            if is_trades(path) and mischief.strikes(each.share)
+        ]
+        if "stuck" in odd:
+            query = {name: value for name, value in query.items() if name != "after"}
         answer = answer_rest(self.listings, path, query, self.market_us(now_us))
+        for how in odd:
+            answer = spoil_page(answer, how)
         return replace(answer, delay_s=delay_s)

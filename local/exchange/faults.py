@@ -18,6 +18,7 @@ from local.exchange.errors import ExchangeSettingsWrong
 if TYPE_CHECKING:
     from local.exchange.history import HoleTrades
 
+PageOddity = Literal["short", "empty", "gappy", "shuffled", "no_cursor", "stuck", "cut"]
 Alteration = Literal["size", "zero_time", "negative_price", "wrong_type", "cut", "not_utf8", "huge"]
 
 
@@ -176,6 +177,18 @@ class RestStorm(RestFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OddPages(RestFault):
+    """
+    A seeded `share` of the pages of trades is odd: only the newest third of the page (`short`), nothing (`empty`), every third trade left out
+    (`gappy`), oldest first (`shuffled`), without headers that say where to go on (`no_cursor`), the newest page wherever it was asked to begin
+    (`stuck`), or the first half of the body (`cut`).
+    """
+
+    how: PageOddity = "short"
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestDown(RestFault):
     """REST connections are broken off without an answer."""
 
@@ -204,6 +217,7 @@ Fault = (
     | ZeroHeartbeat
     | ClockStep
     | RestStorm
+    | OddPages
     | RestDown
     | SlowRest
 )
@@ -243,8 +257,9 @@ def _parse_value(name: str, key: str, value: str, wanted: str) -> Any:
             return {"true": True, "false": False}[value]
         if wanted == "HoleTrades":
             return value if value in ("all", "none") else float(value)
-        if wanted == "Alteration":
-            return {how: how for how in get_args(Alteration)}[value]
+        if wanted in {"Alteration", "PageOddity"}:
+            kinds = get_args(Alteration if wanted == "Alteration" else PageOddity)
+            return {how: how for how in kinds}[value]
         if wanted.startswith("int"):
             return None if value == "none" and "None" in wanted else int(value)
         return float(value) if wanted == "float" else value

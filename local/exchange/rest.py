@@ -10,8 +10,9 @@ Refuses to know: sockets, faults, and how often it is asked.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,8 +22,9 @@ from local.exchange.limits import APP_ROOT, PUBLIC_RATE_EXCEEDED
 from local.exchange.text import SECOND_US, decode_time, encode_time, pad_decimal, trim_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from local.exchange.faults import PageOddity
     from local.exchange.listings import Listing
     from local.exchange.tick import Trade
 
@@ -156,6 +158,32 @@ def _describe_trade(trade: Trade) -> dict[str, Any]:
     }
 
 
+def is_trades(path: str) -> bool:
+    """Whether GET `path` answers with a page of trades."""
+    return _TRADES.fullmatch(path) is not None
+
+
+def spoil_page(answer: Answer, how: PageOddity) -> Answer:
+    """A page of trades with something wrong in it; a refusal stays as it is."""
+    if answer.status != HTTPStatus.OK:
+        return answer
+    if how == "no_cursor":
+        return replace(answer, headers={})
+    if how == "cut":
+        return replace(answer, body=answer.body[: len(answer.body) // 2])
+    page = _SPOILT.get(how, list)(orjson.loads(answer.body))
+    headers = {"CB-BEFORE": str(page[0]["trade_id"]), "CB-AFTER": str(page[-1]["trade_id"])} if page else {}
+    return replace(answer, body=orjson.dumps(page), headers=headers)
+
+
+_SPOILT: Final[Mapping[str, Callable[[list[Any]], list[Any]]]] = {
+    "short": lambda page: page[: (len(page) + 2) // 3],
+    "empty": lambda _: [],
+    "gappy": lambda page: [trade for at, trade in enumerate(page) if at % 3 != 1],
+    "shuffled": lambda page: page[::-1],
+}
+
+
 def _count(query: Mapping[str, str], name: str, default: Any) -> Any:
     text = query.get(name)
     if text is None or text == "":
@@ -246,13 +274,15 @@ def _spot(listings: Listings, path: Mapping[str, str], _query: Mapping[str, str]
 
 
 ID: Final = r"(?P<id>[A-Z0-9-]{1,64})"
+TRADES: Final = rf"/products/{ID}/trades"
+_TRADES: Final = re.compile(TRADES)
 ENDPOINTS: Final = tuple(
     (re.compile(pattern), endpoint)
     for pattern, endpoint in (
         (r"/products", _products),
         (rf"/products/{ID}", _product),
         (rf"/products/{ID}/ticker", _ticker),
-        (rf"/products/{ID}/trades", _trades),
+        (TRADES, _trades),
         (rf"/products/{ID}/candles", _candles),
         (rf"/products/{ID}/stats", _stats),
         (r"/time", _time),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.exchange.faults import RestDown, RestStorm, SlowRest
+from local.exchange.faults import OddPages, RestDown, RestStorm, SlowRest
 from local.exchange.server import ExchangeServer
 from local.exchange.tick import Trade
 from producer.continuity import Edge, Hole
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from local.exchange.faults import Fault
+    from local.exchange.faults import Fault, PageOddity
     from producer.ledger import Receipt
     from producer.packing import Pack
 
@@ -210,3 +210,44 @@ def test_what_an_earlier_session_left_is_delivered_before_anything_is_planned(
 
     assert ({FIRST, SECOND} if pending_first else {SECOND}) == {line["session"] for line in taker.lines}
     assert 0 == receipt.backlog_pending
+
+
+@pytest.mark.parametrize("how", ["short", "gappy", "shuffled", "no_cursor", "cut"])
+def test_odd_pages_are_asked_again_until_the_hole_is_whole_and_no_trade_comes_twice(
+    tmp_path: Path, how: PageOddity
+) -> None:
+    share = 0.6 if how == "cut" else 1.0
+    odd = OddPages(how=how, share=share)
+    taker, receipt, errand = go(tmp_path, Mission(named=[hole(10, 1_300)]), range(1, 1_400), faults=[odd])
+    came = [each["trade_id"] for each in taker.of("trade")]
+    (gap,) = taker.of("gap")
+
+    assert list(range(10, 1_301)) == sorted(came)
+    assert ("healed", 1_291, []) == (gap["status"], gap["fetched"], gap["still_missing"])
+    assert (0, 0, 0) == (errand.missing, receipt.pending, receipt.unbalanced)
+
+
+@pytest.mark.parametrize("fault", [OddPages(how="empty"), OddPages(how="stuck"), RestStorm(status=404)])
+def test_pages_that_never_have_what_was_asked_for_end_in_a_receipt_that_says_so(tmp_path: Path, fault: Fault) -> None:
+    taker, _, errand = go(tmp_path, Mission(named=[hole(10, 300)]), range(1, 2_000), faults=[fault])
+    (gap,) = taker.of("gap")
+
+    assert ("unhealed", 0, [[10, 300]]) == (gap["status"], gap["fetched"], gap["still_missing"])
+    assert "404" in gap["why"] if isinstance(fault, RestStorm) else "does not have them" in gap["why"]
+    assert 291 == errand.missing
+
+
+def test_every_fault_of_rest_at_once_and_the_receipt_is_true(tmp_path: Path) -> None:
+    odd = [OddPages(how=how, share=0.3) for how in ("short", "shuffled", "no_cursor", "gappy")]
+    storms = [RestStorm(status=status, share=0.15) for status in (429, 500, 502)]
+    mission = Mission(named=[hole(10, 1_200), hole(1_500, 1_600)])
+    taker, receipt, errand = go(tmp_path, mission, range(1, 2_000), faults=[*odd, *storms])
+    came = [each["trade_id"] for each in taker.of("trade")]
+    missing = {
+        each for gap in taker.of("gap") for first, last in gap["still_missing"] for each in range(first, last + 1)
+    }
+
+    assert len(set(came)) == len(came)
+    assert {*range(10, 1_201), *range(1_500, 1_601)} == set(came) | missing
+    assert set() == set(came) & missing
+    assert (len(missing), 0, 0) == (errand.missing, receipt.pending, receipt.unbalanced)

@@ -18,6 +18,8 @@ from local.exchange.faults import (
     ForgetProduct,
     IgnoreSubscribe,
     Jump,
+    OddPages,
+    PageOddity,
     RefuseConnections,
     RefuseSubscribe,
     Reorder,
@@ -30,7 +32,7 @@ from local.exchange.faults import (
 )
 from local.exchange.recording import decode_tick
 from local.exchange.settings import Settings
-from local.exchange.tick import Tick
+from local.exchange.tick import Tick, Trade
 
 SECOND_US = 1_000_000
 START_US = 1_763_996_400_000_000
@@ -586,3 +588,36 @@ def test_rest_can_be_slow() -> None:
     answer = market(faults=[SlowRest(delay_s=4)]).rest("/time", {}, START_US)
     assert answer is not None
     assert (200, 4) == (answer.status, answer.delay_s)
+
+
+@pytest.mark.parametrize(
+    ("how", "ids"),
+    [
+        ("short", [5, 4]),
+        ("empty", []),
+        ("gappy", [5, 3, 2]),
+        ("shuffled", [1, 2, 3, 4, 5]),
+        ("no_cursor", [5, 4, 3, 2, 1]),
+        ("stuck", [9, 8, 7, 6, 5, 4, 3, 2, 1]),
+    ],
+)
+def test_pages_of_trades_can_be_odd(how: PageOddity, ids: list[int]) -> None:
+    exchange = market(faults=[OddPages(how=how)])
+    for number in range(1, 10):
+        exchange.listings["ETH-USD"].history.add(Trade(number, "1", "1", "2026-11-23T00:00:00Z", "buy"))
+    answer = exchange.rest("/products/ETH-USD/trades", {"after": "6"}, START_US)
+    product = exchange.rest("/products/ETH-USD", {}, START_US)
+
+    assert answer is not None
+    assert product is not None
+    assert ids == [trade["trade_id"] for trade in json.loads(answer.body)]
+    cursor = {} if how in {"no_cursor", "empty"} else {"CB-BEFORE": str(ids[0]), "CB-AFTER": str(ids[-1])}
+    assert (200, cursor) == (answer.status, dict(answer.headers))
+    assert "ETH-USD" == json.loads(product.body)["id"]
+
+
+def test_half_a_page_is_no_json() -> None:
+    answer = market(faults=[OddPages(how="cut")]).rest("/products/ETH-USD/trades", {}, START_US)
+
+    assert answer is not None
+    assert b"[" == answer.body

@@ -44,7 +44,7 @@ def test_what_cannot_be_read_is_said_with_what_there_is(text: str, said: str) ->
 
 
 def test_every_fault_has_a_name_and_stands_by_default_for_ever() -> None:
-    assert 18 == len(FAULTS)
+    assert 19 == len(FAULTS)
     for name in FAULTS:
         fault = parse_fault(name)
         assert (0, math.inf) == (fault.from_s, fault.to_s)
