@@ -154,6 +154,30 @@ def test_where_raw_was_deleted_by_age_it_is_a_notice_and_only_there(whole: Path,
     assert ("notice", "rows or refusals whose lines raw/ does not keep any more") == (gone.severity, gone.what)
 
 
+def test_what_came_late_for_a_compacted_hour_waits_for_the_next_compaction(whole: Path) -> None:
+    """On Athena an hour is answered from history until it is compacted anew (at home a late object reopens it): a row that came meanwhile."""
+    received_us = (NOW - EPOCH) // timedelta(microseconds=1)
+    late = f"trade_id = 999999, session = '{SECOND}', n = 999999, receive_time_us = {received_us}"
+    with open_lake(whole) as lake:
+        rows = lake.connection.sql("SELECT * FROM processed").to_arrow_table()
+        lake.connection.register("delivered_rows", rows)
+        lake.connection.execute(
+            "CREATE TABLE late AS SELECT * FROM delivered_rows WHERE trade_id = 1050 AND kind = 'ticker' LIMIT 1"
+        )
+        lake.connection.execute(f"UPDATE late SET {late}")
+        lake.connection.execute("CREATE OR REPLACE VIEW processed AS FROM delivered_rows UNION ALL FROM late")
+        found = {
+            hours: [
+                (row[0], row[5], row[8])
+                for row in LakeEngine(lake)
+                .ask(plan_check(CHECKS["history"], {"now": (NOW + timedelta(hours=hours)).isoformat()}))
+                .rows
+            ]
+            for hours in (1, 3)
+        }
+    assert {1: [], 3: [("damage", 999_999, "trades that rows have and history has not")]} == found
+
+
 @pytest.mark.slow
 def test_a_pack_that_was_not_divided_is_found_in_mixed(tmp_path: Path) -> None:
     """Its rows lie in the partition `mixed` of the hour of arrival, and its bad line is a row of kind refused."""
