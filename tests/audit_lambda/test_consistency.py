@@ -156,7 +156,7 @@ def test_a_division_is_one_of_doubles_or_exact(name: str) -> None:
 
 
 def test_every_column_is_one_that_its_table_has_and_no_other_could_be_meant(name: str) -> None:
-    table = read_table("processed")
+    table = read_table("delivered")
     schema: dict[str, object] = {"processed": {c.name: c.type for c in (*table.columns, *table.partitions)}}
     qualify(plan_check(CHECKS[name], {}), dialect="athena", schema=schema, expand_alias_refs=False)
 

@@ -44,7 +44,7 @@ BEGIN_US: Final = (BEGIN - EPOCH) // timedelta(microseconds=1)
 FIRST_ENDS_S, SECOND_BEGINS_S, END_S = 1_110, 1_200, 2_400
 CHUNK_US: Final = 300 * SECOND_US
 SCHEMA: Final = pa.schema(
-    [pa.field(c.name, pa.int64() if c.type == "bigint" else pa.string()) for c in read_table("processed").columns]
+    [pa.field(c.name, pa.int64() if c.type == "bigint" else pa.string()) for c in read_table("delivered").columns]
 )
 
 
