@@ -48,6 +48,7 @@ async def drain_journal(settings: Settings, firehose: Puts, within_s: float | No
         continuity=continuity, ledger=ledger, write=lambda *_: False, set_aside=lambda *_: None,
     )  # fmt: skip
     intake.inherit_unwritten(memory.get("unwritten", ()))
+    intake.name_inherited(time.time_ns() // 1000)
     witness = Witness(intake)
     delivery = Delivery(
         journal,

@@ -108,6 +108,7 @@ class Continuity:
     """The last trade and the open holes of every product."""
 
     def __init__(self) -> None:
+        self.unnamed: list[Hole] = []  # open holes that inheriting found, and that no gap line names yet
         self._last: dict[str, tuple[int, str | None]] = {}
         self._suspect: dict[str, GapReason] = {}
         self._open: dict[str, list[Hole]] = {}

@@ -276,6 +276,12 @@ class Intake:
         """Testimony that found no room yet, as JSON values: what has to survive a restart."""
         return [(kind, message.decode(), receive_us) for kind, message, receive_us in self._unwritten]
 
+    def name_inherited(self, receive_us: int) -> None:
+        """Holes that show in what earlier sessions left, and that nobody named; they are being healed already."""
+        for hole in self.continuity.unnamed:
+            self._name(hole, receive_us)
+        self.continuity.unnamed = []
+
     def inherit_unwritten(self, unwritten: Sequence[tuple[Kind, str, int]]) -> None:
         """Testimony that an earlier session found no room for."""
         self._unwritten += [(kind, message.encode(), receive_us) for kind, message, receive_us in unwritten]

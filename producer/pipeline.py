@@ -134,6 +134,7 @@ class Producer:
         """Feed and deliver until `stop`; then drain within the deadline. Raises nothing for what peers do."""
         self._testify({"event": "opened", "version": version("ticklake"), "python": platform.python_version()})
         self.intake.inherit_unwritten(self._inherited.get("unwritten", ()))
+        self.intake.name_inherited(time.time_ns() // 1000)
         self.delivery.write_down()  # what was inherited is ours now, before anything of the old sessions is removed
         feeding = asyncio.create_task(self.sources.run(), name="feed")
         delivering = asyncio.create_task(self.delivery.run(), name="delivery")

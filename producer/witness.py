@@ -88,8 +88,7 @@ class Witness:
             each = known.setdefault(product_id, Known())
             each.last_then, each.last_then_us = trade_id, _instant_us(event_time)
         for hole in now.known_missing():
-            if hole.reason != DAMAGED:
-                known.setdefault(hole.product_id, Known()).miss(hole.missing)
+            known.setdefault(hole.product_id, Known()).miss(hole.missing)
         for product_id, named in self._named.items():
             known.setdefault(product_id, Known()).miss(named)
         return known

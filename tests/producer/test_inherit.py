@@ -84,3 +84,32 @@ def test_a_fetched_trade_is_never_taken_for_the_newest() -> None:
     fetched = entry("trade", {"trade_id": 5, "time": "t"}, product_id="A-B")
 
     assert inherit_continuity({}, [fetched]).last_trade_id("A-B") is None
+
+
+def numbered(*entries: Entry, without: int | None = None) -> list[Entry]:
+    return [Entry(n, each.line) for n, each in enumerate(entries) if n != without]
+
+
+def test_a_hole_without_a_gap_line_is_to_be_named_and_one_with_is_not() -> None:
+    gap = {"product_id": "A-B", "first_missing_trade_id": 4, "last_missing_trade_id": 6, "status": "open"}
+    killed_in_between = inherit_continuity(memory(3), numbered(tick(7)))
+    named = inherit_continuity(memory(3), numbered(tick(7), entry("gap", gap), tick(8)))
+
+    assert [("dropped_by_exchange", 4, 6)] == [
+        (each.reason, each.first, each.last) for each in killed_in_between.unnamed
+    ]
+    assert [] == named.unnamed
+
+
+def test_a_hole_that_was_remembered_was_named_before() -> None:
+    known = Continuity.from_memory(memory(3)["continuity"])
+    known.observe("A-B", 7, "t")
+
+    assert [] == inherit_continuity({"continuity": known.to_memory()}, numbered(tick(8))).unnamed
+
+
+def test_trades_of_lines_that_the_disk_lost_are_a_hole_by_that_name() -> None:
+    lines = numbered(tick(4), tick(5), tick(6), without=1)
+    (hole,) = inherit_continuity(memory(3), lines).unnamed
+
+    assert ("journal_damaged", [(5, 5)]) == (hole.reason, hole.missing.ranges)

@@ -100,16 +100,15 @@ def test_what_is_found_piece_by_piece_is_named_once(tmp_path: Path) -> None:
     assert ["session", "gap", "session"] == [kind for kind, _ in later.lines]
 
 
-def test_a_hole_that_inheriting_found_by_itself_is_named_and_healed_once(tmp_path: Path) -> None:
+def test_a_hole_that_inheriting_found_by_itself_is_not_named_again(tmp_path: Path) -> None:
     made = session("a", "a", "a", "a", "a")
     log = damaged(tmp_path, made, 2)
     later = Later(made)
-    found = Hole("A-B", 1_003, 1_003, Edge(1_002, None), Edge(1_004, None), "dropped_by_exchange", IntervalSet([(1_003, 1_003)]))  # fmt: skip
-    later.intake.continuity.adopt(found)
-    found.reason = "journal_damaged"
+    found = Hole("A-B", 1_003, 1_003, Edge(1_002, None), Edge(1_004, None), "journal_damaged", IntervalSet([(1_003, 1_003)]))  # fmt: skip
+    assert later.intake.continuity.adopt(found)
     later.tell(log)
 
-    assert ["session", "gap"] == [kind for kind, _ in later.lines]
+    assert ["session"] == [kind for kind, _ in later.lines]
     assert [found] == later.intake.continuity.open_holes()
 
 
