@@ -176,24 +176,91 @@ def test_killed_in_the_middle_and_run_again_nothing_is_fetched_twice(tmp_path: P
     assert [(2,)] == both
 
 
+def trades_once(lake: Path) -> bool:
+    """Whether no trade was fetched twice, and no line stands twice."""
+    ((rows, lines, trades),) = ask(
+        lake,
+        "SELECT count(*), count(DISTINCT session || ' ' || CAST(n AS varchar)), count(DISTINCT trade_id) FROM processed WHERE kind = 'trade'",
+    )
+    return bool(rows == lines == trades)
+
+
 @pytest.mark.slow
-def test_sigterm_in_the_middle_stops_in_order_with_a_receipt(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_stops_in_order_with_a_receipt_and_the_next_run_finishes(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     lake = tmp_path / "lake"
     fill(lake, [999, 5_000], [gap(1_000, 4_999)])
-    with exchange(range(1, 5_100), faults=[SlowRest(delay_s=0.2)]) as (_, to), start(lake, to) as process:
-        wait_for(process, lambda: any((lake / "processed/coinbase/trade").rglob("*.parquet")))
-        process.send_signal(signal.SIGTERM)
-        assert process.stdout is not None
-        text = process.stdout.read()
+    with exchange(range(1, 5_100), faults=[SlowRest(delay_s=0.2)]) as (_, to):
+        with start(lake, to) as process:
+            wait_for(process, lambda: any((lake / "processed/coinbase/trade").rglob("*.parquet")))
+            process.send_signal(number)
+            assert process.stdout is not None
+            text = process.stdout.read()
+        interrupted = holes(lake)
+        assert sessions_whole(lake)
+        done = heal(lake, *to)
 
-    assert 4 == process.wait(30)
+    assert (0, [(1_000, 4_999, "healed", [])]) == (done.exit_code, holes(lake)), done.output
+    assert trades_once(lake)
+    assert list(range(999, 5_001)) == ticks(lake)
+    assert 4 == process.returncode
     assert "+ 0 pending + 0 refused   balanced" in text
     found = re.search(r"4,000 missing = ([\d,]+) fetched", text)
     assert found is not None
     count = int(found[1].replace(",", ""))
-    assert [(1_000, 4_999, "partly_healed", [[1_000, 4_999 - count]])] == holes(lake)
+    assert [(1_000, 4_999, "partly_healed", [[1_000, 4_999 - count]])] == interrupted
+    assert f"{4_000 - count:,} trades" in done.stdout
     assert sessions_whole(lake)
     assert "1 holes = 0 healed + 1 partly healed" in text
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_it_at_once_and_the_next_run_finishes(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    fill(lake, [999, 5_000], [gap(1_000, 4_999)])
+    with exchange(range(1, 5_100), faults=[SlowRest(delay_s=0.2)]) as (_, to):
+        with start(lake, to) as process:
+            wait_for(process, lambda: any((lake / "processed/coinbase/trade").rglob("*.parquet")))
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.005)
+        done = heal(lake, *to)
+
+    assert 130 == process.returncode
+    assert (0, [(1_000, 4_999, "healed", [])]) == (done.exit_code, holes(lake)), done.output
+    assert trades_once(lake)
+    assert list(range(999, 5_001)) == ticks(lake)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_again_and_again_at_any_instant_it_gets_there(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    lake = tmp_path / "lake"
+    fill(lake, [999, 6_000], [gap(1_000, 2_999), gap(3_000, 5_999)])
+    with exchange(range(1, 6_100), faults=[SlowRest(delay_s=0.1)]) as (_, to):
+        for _ in range(6):
+            with start(lake, to) as process:
+                time.sleep(rng.uniform(0.3, 2.5))  # anywhere: in its start, in its plan, between pages, in its end
+                process.kill()
+            said = {
+                each for _, _, _, ranges in holes(lake) for first, last in ranges for each in range(first, last + 1)
+            }
+            assert set() == said & set(
+                ticks(lake)
+            )  # a receipt never says of a trade that it is missing when it is there
+        done = heal(lake, *to)
+
+    assert 0 == done.exit_code, done.output
+    assert list(range(999, 6_001)) == ticks(lake)
+    assert {"healed"} == {status for _, _, status, _ in holes(lake)}
+    ((lines, trades),) = ask(
+        lake,
+        "SELECT count(DISTINCT session || ' ' || CAST(n AS varchar)), count(DISTINCT trade_id) FROM processed WHERE kind = 'trade'",
+    )
+    assert (5_000, 5_000) == (lines, trades)
 
 
 def record(server: ExchangeServer, lake: Path, journal: Path) -> None:
@@ -304,3 +371,32 @@ def test_hours_that_the_deployed_tables_do_not_know_are_left_out_and_said(tmp_pa
     assert "BTC-USD 10..19: 10 trades missing, before the first hour that the deployed tables know" in plan.stdout
     for output in (plan.output, refused.output):
         assert "`ticklake deploy --set LakeFirstHour=2026/11/20/12`" in output
+
+
+@pytest.mark.slow
+def test_the_days_recording_is_healed_whole(tmp_path: Path, recorded: Path) -> None:
+    """21 holes of 861,276 trades, which the simulated exchange makes up: it takes as long as eight pages a second take."""
+    lake = tmp_path / "lake"
+    recording = open_recording(recorded / "exchange" / "ticker_2025-11-24.jsonl.gz")
+    with HostedLoop("exchange") as loop:
+        server = ExchangeServer(recording, speed=None, hole_trades="all", deflate=False)
+        loop.call(server.start())
+        record(server, lake, tmp_path / "journal")
+        named = ask(lake, "SELECT status, count(*), CAST(sum(missing) AS BIGINT) FROM gaps GROUP BY status")
+        done = heal(lake, "--simulated", "--rest-url", server.rest_url)
+        truth = server.truth()
+        loop.call(server.stop())
+
+    assert [("open", 21, 861_276)] == named
+    assert 0 == done.exit_code, done.output
+    assert "21 holes = 21 healed + 0 partly healed + 0 not healed + 0 still open" in done.stdout
+    assert "861,276 missing = 861,276 fetched + 0 still missing" in done.stdout
+    assert 2 == done.stdout.count("   balanced\n")
+    held = {name: len(product.had) for name, product in truth.products.items()}
+    assert held == dict(ask(lake, "SELECT product_id, count(*) FROM ticks GROUP BY product_id"))
+    assert 153_111 + 861_276 == sum(held.values())
+    assert [] == ask(
+        lake, "SELECT product_id FROM ticks GROUP BY product_id HAVING max(trade_id) - min(trade_id) + 1 <> count(*)"
+    )
+    assert sessions_whole(lake)
+    assert trades_once(lake)
