@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from audit_lambda.reading import Store, Stored
+    from audit_lambda.report import State
 
 CHECK: Final = "legible"
 QUESTION: Final = "Is every line of raw/ and errors/ text that can be read?"
@@ -129,7 +130,7 @@ class LegibleStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._findings: list[Finding] = []
-        self._count = 0
+        self._count = self._read_count = 0
 
     def list_objects(self, prefix: str) -> Iterable[Stored]:
         """As the store has it."""
@@ -156,14 +157,18 @@ class LegibleStore:
         chunks = self._store.read_chunks(key)
         return self._watch(key, chunks) if is_text(key) else chunks
 
-    def result(self) -> CheckResult:
-        """What was found so far."""
+    def result(self, *, unread: str = "") -> CheckResult:
+        """What was found so far. `unread` says why objects were not read, if any were not: their lines were not looked at either."""
+        state: State = "found" if self._count else "passed"
+        if unread:
+            state = "partly" if self._read_count else "not_run"
         return CheckResult(
             name=CHECK,
             group="integrity",
             question=QUESTION,
             thresholds={"longest_line": f"{LONGEST_LINE_BYTES} bytes"},
-            state="found" if self._count else "passed",
+            state=state,
+            why=unread,
             found_count=self._count,
             found_amount=self._count,
             findings=tuple(self._findings),
@@ -178,6 +183,7 @@ class LegibleStore:
             yield chunk
         lines.end()
         self._find(key, lines)
+        self._read_count += 1
 
     def _find(self, key: str, lines: Lines) -> None:
         for bad in lines.take():

@@ -105,13 +105,11 @@ def take_stock(
     if overdue := find_overdue(known or (), looks, now_us=now_us) if reach == "round" else []:
         inspection.add("present", overdue[0], _say_overdue(overdue, looks), "warning")
     why = _FIRST if kept.looks is None else ""
+    results = inspection.results(
+        {"unchanged": why, "present": " ".join(filter(None, [why, _say_looked(days.near, taken.looks, looks)]))}
+    )
     return Stock(
-        results=[
-            *inspection.results(
-                {"unchanged": why, "present": " ".join(filter(None, [why, _say_looked(days.near, taken.looks, looks)]))}
-            ),
-            legible.result(),
-        ],
+        results=[*results, legible.result(unread=next(each.why for each in results if each.name == "readable"))],
         figure=_draw(looks if known is not None else taken.looks),
         inventories=taken.inventories | _not_looked_at(kept, taken.looks),
         looks=taken.looks | {day: looks[day] for day in kept.undivided if day not in taken.looks},

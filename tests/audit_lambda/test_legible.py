@@ -101,6 +101,20 @@ def test_lines_of_a_damaged_object_are_looked_at_as_far_as_they_can_be_read(tmp_
     assert [1] == [finding.amount for finding in store.result().findings]
 
 
+def test_what_was_not_read_was_not_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / RAW
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress(b"good\n"))
+    store = LegibleStore(FolderStore(tmp_path))
+    assert ("not_run", "time was up") == (
+        store.result(unread="time was up").state,
+        store.result(unread="time was up").why,
+    )
+    assert path.read_bytes() == b"".join(store.read_chunks(RAW))
+    assert ("partly", "passed") == (store.result(unread="time was up").state, store.result().state)
+    assert "unproven" == decide_verdict([store.result(unread="time was up")])
+
+
 def test_only_objects_of_lines_are_looked_at(tmp_path: Path) -> None:
     key = "processed/coinbase/ticker/2025/03/03/03/one.parquet"
     (tmp_path / key).parent.mkdir(parents=True)
