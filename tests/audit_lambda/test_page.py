@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,7 @@ from audit_lambda.report import Slo
 from infra import AUDIT_QUERIES
 from tests.audit_lambda.browser import Browser, find_chromium
 from tests.audit_lambda.page_samples import HOSTILE, hostile, rich
-from tests.audit_lambda.samples import report
+from tests.audit_lambda.samples import finding, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,6 +232,22 @@ def test_a_table_sorts_by_click_and_by_key_and_says_so(browser: Browser, tmp_pat
     browser.press(" ")
     assert [["Trades", "ascending"]] == browser.ask(SORTED)
     assert ["1INCH-USD", "XRP-EUR"] == browser.ask(FIRST_PRODUCTS)
+
+
+@pytest.mark.slow
+def test_what_was_run_in_part_says_so_unless_it_found_worse(browser: Browser, tmp_path: Path) -> None:
+    made = report(finding("notice", 1, check="candles"), finding("damage", 1, check="lines"), verdict="damaged")
+    checks = tuple(replace(check, state="partly", why=f"no time for {check.name}") for check in made.checks)
+    browser.open(write(tmp_path, replace(made, checks=checks)))
+    assert [["candles", "run in part"], ["lines", "damage"]] == sorted(
+        browser.ask(
+            "[...document.querySelectorAll('#checks-table tbody tr')]"
+            ".map((tr) => [tr.cells[0].firstChild.textContent, tr.cells[1].textContent])"
+        )
+    )
+    said = browser.ask("document.querySelector('#not-run').textContent")
+    assert "candles (in part)no time for candles" in said
+    assert [] == browser.ask(CONTRASTS)
 
 
 SEVERITIES: Final = "[...document.querySelectorAll('#findings-table tbody tr')].map((tr) => tr.cells[0].textContent)"
