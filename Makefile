@@ -12,12 +12,17 @@ LAKE     ?=
 VENV   := .venv
 STAMPS := $(VENV)/.stamps
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python
 # The newest interpreter on the path that is 3.11 or later.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
 # One more than there are cores: some tests wait for processes of their own.
 WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+
+# Python keeps what it compiled, so that three test workers and a hundred started programs do not compile boto3 again each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check tests format bench chaos soak lock clean
@@ -40,7 +45,7 @@ check: $(STAMPS)/test  ## format, lint, types, templates
 	$(BIN)/cfn-lint $(filter-out infra/prices.yaml,$(wildcard infra/*.yaml))
 
 tests: $(STAMPS)/test  ## the tests that take seconds
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not slow' $(PYTEST_ARGS)
 
 format: $(STAMPS)/test  ## rewrite the code in the house's format
 	$(BIN)/ruff format .
@@ -55,13 +60,15 @@ bench: $(STAMPS)/test  ## ratios against bare libraries, measured in one run (be
 soak: $(STAMPS)/test  ## an hour at fifty times the market's pace: is memory flat, is anything lost (docs/soak.md)
 	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
 
-lock:  ## write requirements/*.lock anew from pyproject.toml (needs `uv`, the only step that does)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --extra local \
+lock: $(STAMPS)/uv  ## write requirements/*.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --extra local \
 		pyproject.toml requirements/build.in -o requirements/run.lock --custom-compile-command 'make lock'
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --extra local --extra test \
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --extra local --extra test \
 		pyproject.toml requirements/build.in -c requirements/run.lock -o requirements/test.lock --custom-compile-command 'make lock'
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
 		pyproject.toml requirements/build.in -c requirements/run.lock -o requirements/producer.lock --custom-compile-command 'make lock'
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
+		requirements/installer.in -o requirements/installer.lock --custom-compile-command 'make lock'
 
 clean:  ## remove the virtual environment and caches (never a lake or a journal)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -71,8 +78,13 @@ $(VENV)/bin/python:
 	@echo "setting up $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV) || { echo "the venv module failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
 
+# uv installs what pip would in a sixth of the time: it reads no page of an index that the hashes have already decided.
+# It may be absent (no wheel for this machine, an index that only pip is told of): then pip does it.
+$(STAMPS)/uv: requirements/installer.lock | $(VENV)/bin/python
+	@$(PIP) --no-compile --require-hashes -r $< && mkdir -p $(STAMPS) && touch $@
+
 $(STAMPS)/%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
-	@echo "installing what requirements/$*.lock pins (once; about a minute)"
-	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/$*.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "installing what requirements/$*.lock pins (once; less than a minute)"
+	@{ $(MAKE) --no-print-directory $(STAMPS)/uv && $(UV) --require-hashes -r $< && $(UV) --no-deps --no-build-isolation -e .; } || { \
+		echo "uv could not: pip does it (about a minute)" >&2; $(PIP) --no-compile --require-hashes -r $< && $(PIP) --no-deps --no-build-isolation -e .; }
 	@mkdir -p $(STAMPS) && touch $@
