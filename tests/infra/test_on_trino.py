@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from audit_lambda.checks import load_checks, load_figures, load_slo, plan_check
+from audit_lambda.checks import load_checks, load_figures, load_question, load_slo, plan_check
 from cli.compact import command as compact
 from infra import VIEWS
 from local.lake.folder import Lake, open_lake
@@ -34,7 +34,6 @@ from sql.dialect import parse_select, to_duckdb
 from sql.engine import EngineFailed
 from sql.hours import HOUR_US, hour_start_us
 from sql.questions import list_queries, load_query, plan_query, query_from_sql
-from sql.replays import Record, encode_record, placed_key, record_key
 from sql.replays import Record, encode_record, placed_key, record_key
 from sql.views import load_views
 from tests.infra.lakes import Writer, envelope, line, put_testimony, put_trades
@@ -54,7 +53,8 @@ pytestmark = [
     pytest.mark.skipif(not URL, reason="TICKLAKE_TRINO names no Trino on this machine"),
 ]
 CHECKS: Final = {f"{check.group}/{check.name}": check for check in load_checks()}
-FIGURES: Final = {query.name: query for query in (*load_figures(), load_slo())}
+ASKED: Final = [load_question(name) for name in ("evidence", "candle_minutes", "candle_products")]
+FIGURES: Final = {query.name: query for query in (*load_figures(), load_slo(), *ASKED)}
 WINDOWS: Final[tuple[dict[str, str], ...]] = (
     {},
     {"product": "BTC-USD"},
