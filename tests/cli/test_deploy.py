@@ -17,10 +17,6 @@ import boto3
 import pytest
 import yaml
 from click.testing import CliRunner
-from moto.cloudformation.models import ChangeSet
-from moto.cloudformation.responses import CloudFormationResponse
-from moto.core.responses import EmptyResult
-from moto.server import ThreadedMotoServer
 
 import cli.deploy
 from cli.deploy import decode_settings, describe_outputs, next_command
@@ -46,6 +42,12 @@ BUILD = cache(build_package)
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """moto's server, with what its CloudFormation lacks for a change set to be of use; every client of this process talks to it or to Athena at home."""
+    # Two seconds of imports, for the one test that takes long.
+    from moto.cloudformation.models import ChangeSet  # noqa: PLC0415
+    from moto.cloudformation.responses import CloudFormationResponse  # noqa: PLC0415
+    from moto.core.responses import EmptyResult  # noqa: PLC0415
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415
+
     apply = ChangeSet.apply
 
     def apply_with_outputs(self: Any) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from cli.plot import MAX_PRODUCTS
 from cli.query import command
 from tests.local.lake.trades import put, ticker
 
@@ -50,6 +49,8 @@ def test_every_product_is_named_as_it_is_and_a_single_bar_has_a_width(lake: Path
 
 
 def test_what_cannot_be_drawn_is_one_sentence(lake: Path, tmp_path: Path) -> None:
+    from cli.plot import MAX_PRODUCTS  # noqa: PLC0415 -- matplotlib is a second that only the drawing worker need spend
+
     assert "no rows" in plot(lake, tmp_path / "x.png", "--product", "NO-USD").output
     assert "ends in .png or .svg" in plot(lake, tmp_path / "x.jpg").output
     assert "could not be written" in plot(lake, tmp_path / "nowhere" / "x.png").output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,10 @@ from sql.questions import decode_value, list_queries, load_query, plan_query, qu
 from sql.views import load_views
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from sql.engine import Answer
 
 FILES = sorted([*QUERIES.glob("*.sql"), *VIEWS.glob("*.sql"), *HISTORY.glob("*.sql")])
 PARAMETER_TYPES = {
@@ -47,6 +51,26 @@ def name(request: pytest.FixtureRequest) -> str:
     return value
 
 
+@cache
+def parsed(path: Path) -> exp.Expr:
+    """A file's one statement. Caller must: not change it."""
+    (statement,) = sqlglot.parse(path.read_text(), read="athena")
+    assert statement is not None
+    return statement
+
+
+@pytest.fixture(scope="module")
+def answer_of_nothing(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Answer]:
+    """A question's answer on an empty lake; asked once, however many tests look at it."""
+
+    @cache
+    def ask(name: str) -> Answer:
+        with open_lake(tmp_path_factory.mktemp("empty")) as lake:
+            return run_query(lake, load_query(name), {})
+
+    return ask
+
+
 def test_line_one_is_the_question(sql_file: Path) -> None:
     assert re.fullmatch(r"-- [A-Z][^?]*\?", sql_file.read_text().splitlines()[0])
 
@@ -65,16 +89,12 @@ def test_it_is_one_statement_that_comes_back_the_same_from_its_own_dialect(sql_f
 
 
 def test_nothing_in_it_is_a_command_the_parser_gave_up_on(sql_file: Path) -> None:
-    (statement,) = sqlglot.parse(sql_file.read_text(), read="athena")
-    assert statement is not None
-    assert not list(statement.find_all(exp.Command))
+    assert not list(parsed(sql_file).find_all(exp.Command))
 
 
 def test_a_division_is_an_exact_quotient_or_one_of_doubles(sql_file: Path) -> None:
     """Anything else is truncated between integers in Athena, and a double in DuckDB."""
-    (statement,) = sqlglot.parse(sql_file.read_text(), read="athena")
-    assert statement is not None
-    for division in statement.find_all(exp.Div):
+    for division in parsed(sql_file).find_all(exp.Div):
         assert division.parent is not None
         doubles = [cast for cast in division.find_all(exp.Cast) if cast.to.this == exp.DType.DOUBLE]
         assert is_exact_quotient(division.parent) or _of_instant(division.parent) or doubles, division.sql("athena")
@@ -87,15 +107,14 @@ def _of_instant(node: exp.Expr) -> bool:
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.sql")), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_nothing_is_counted_that_also_filters_a_count(path: Path) -> None:
     """Trino 476 takes count(x) and count(*) FILTER (WHERE x) of one SELECT for the same, and answers one of them twice."""
-    for select in sqlglot.parse_one(path.read_text(), read="athena").find_all(exp.Select):
+    for select in parsed(path).find_all(exp.Select):
         counted = {count.this.sql() for each in select.expressions for count in each.find_all(exp.Count)}
         filters = {each.expression.this.sql() for node in select.expressions for each in node.find_all(exp.Filter)}
         assert not counted & filters
 
 
 def test_no_timestamp_has_a_zone_and_none_is_finer_than_a_view_of_athena_can_hold(sql_file: Path) -> None:
-    (statement,) = sqlglot.parse(sql_file.read_text(), read="athena")
-    assert statement is not None
+    statement = parsed(sql_file)
     assert not re.search(r"from_unixtime|from_iso8601|AT TIME ZONE|TIMESTAMP\(|now\(|current_", sql_file.read_text())
     # Trino's date_add refuses more than 2^31 - 1 units, which milliseconds since 1970 are.
     assert not list(statement.find_all(exp.DateAdd))
@@ -126,9 +145,8 @@ def test_declarations_stand_right_under_the_question(name: str) -> None:
     ]
 
 
-def test_every_query_answers_on_an_empty_lake(name: str, tmp_path: Path) -> None:
-    with open_lake(tmp_path) as lake:
-        assert not run_query(lake, load_query(name), {}).rows
+def test_every_query_answers_on_an_empty_lake(name: str, answer_of_nothing: Callable[[str], Answer]) -> None:
+    assert not answer_of_nothing(name).rows
 
 
 def test_a_query_with_its_values_is_athena_sql_without_placeholders_or_views(name: str) -> None:
@@ -158,27 +176,19 @@ def test_every_column_is_one_that_its_table_has_and_no_other_could_be_meant(ques
 )
 def test_no_name_is_a_word_that_athena_reserves(word: str) -> None:
     for path in FILES:
-        names = {
-            identifier.name.upper()
-            for tree in sqlglot.parse(path.read_text(), read="athena")
-            if tree
-            for identifier in tree.find_all(exp.Identifier)
-        }
+        names = {identifier.name.upper() for identifier in parsed(path).find_all(exp.Identifier)}
         assert word not in names, path.name
 
 
-def test_columns_have_no_bare_names_of_clocks_or_sides(name: str, tmp_path: Path) -> None:
-    with open_lake(tmp_path) as lake:
-        columns = run_query(lake, load_query(name), {}).columns
+def test_columns_have_no_bare_names_of_clocks_or_sides(name: str, answer_of_nothing: Callable[[str], Answer]) -> None:
+    columns = answer_of_nothing(name).columns
     assert not {"side", "time", "timestamp", "size", "data"} & set(columns)
     assert len(columns) == len(set(columns))
 
 
-def test_no_column_is_of_a_type_that_athena_has_not(name: str, tmp_path: Path) -> None:
+def test_no_column_is_of_a_type_that_athena_has_not(name: str, answer_of_nothing: Callable[[str], Answer]) -> None:
     """DuckDB's sums of integers are 128 bits wide (here: decimals without places); Athena's are not, so a file casts or counts."""
-    with open_lake(tmp_path) as lake:
-        types = run_query(lake, load_query(name), {}).types
-    assert not [kind for kind in types if kind.startswith("decimal") and kind.endswith(",0)")]
+    assert not [kind for kind in answer_of_nothing(name).types if kind.startswith("decimal") and kind.endswith(",0)")]
 
 
 @pytest.mark.parametrize("view", sorted(path.stem for path in VIEWS.glob("*.sql")))
