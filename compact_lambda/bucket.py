@@ -19,8 +19,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+# PutObject takes If-Match since then (S3's of 25 November 2024, the changelogs of AWS's SDKs; by the version, a pull request of
+# injaeryou/resumable-upload); CRC64NVME came with 1.36. Lambda's python3.13 had 1.38.36 in August 2025 (terricain/aioboto3, issue 381).
+OLDEST_SDK: Final = (1, 35, 69)
 _LOST: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 _DELETED_AT_ONCE: Final = 1_000  # keys a DeleteObjects call
+
+
+class SdkTooOld(Exception):
+    """A botocore that cannot put conditionally."""
+
+    def __init__(self, *, version: str) -> None:
+        self.version = version
+        oldest = ".".join(map(str, OLDEST_SDK))
+        super().__init__(
+            f"botocore is {version} here, and cannot put an object only where nobody was faster: {oldest} or later is wanted. In Lambda it comes with "
+            f"the runtime: let AWS update that (runtime management, Auto), or name a newer Runtime in infra/upkeep.yaml."
+        )
 
 
 class Taken(Exception):
@@ -74,6 +89,12 @@ class Bucket(Protocol):
 
     def delete_objects(self, keys: Sequence[str]) -> None:
         """Delete these, whether they are there or not."""
+
+
+def check_sdk(version: str) -> None:
+    """Raises: SdkTooOld where botocore of this version would refuse `put_record`, and only once there is something to put."""
+    if tuple(map(int, version.split(".")[:3])) < OLDEST_SDK:
+        raise SdkTooOld(version=version)
 
 
 class S3Bucket:

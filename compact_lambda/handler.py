@@ -29,11 +29,13 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import boto3
+import botocore
 from botocore.config import Config
 
-from compact_lambda.bucket import S3Bucket
+from compact_lambda.bucket import S3Bucket, check_sdk
 from compact_lambda.hour import Place
 from compact_lambda.metrics import hour_line, metrics_line
+from compact_lambda.patience import Bounded
 from compact_lambda.run import CompactionFailed, Rim, Wanted, compact_lake
 from compact_lambda.settings import read_settings
 from compact_lambda.tables import read_first_hour
@@ -42,11 +44,10 @@ from sql.athena import connect_athena
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+check_sdk(botocore.__version__)  # the runtime's own: the package brings none (infra/recipes.py)
 log: Final = logging.getLogger("compact_lambda")
 log.setLevel(logging.INFO)
 
-# A statement that has not ended after so long is stopped: an hour's takes seconds.
-PATIENCE_S: Final = 240
 NONCE_BYTES: Final = 4
 
 
@@ -79,11 +80,15 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:  # no
     settings = read_settings(os.environ)
     session = boto3.Session()
     s3 = session.client("s3", config=Config(retries={"mode": "standard"}))
-    athena = connect_athena(session, workgroup=settings.workgroup, database=settings.database, patience_s=PATIENCE_S)
     place = Place(
         lake=S3Bucket(s3, settings.lake_bucket),
         work=S3Bucket(s3, settings.work_bucket),
-        athena=athena,
+        athena=Bounded(
+            lambda patience_s: connect_athena(
+                session, workgroup=settings.workgroup, database=settings.database, patience_s=patience_s
+            ),
+            remaining_ms=context.get_remaining_time_in_millis,
+        ),
         first_hour=read_first_hour(session.client("glue"), database=settings.database),
     )
     return compact(place, lake=settings.database, remaining_ms=context.get_remaining_time_in_millis)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 # So many hours of `processed` are looked into by one question: a month, and a WHERE that Athena takes.
 WINDOW_HOURS: Final = 31 * 24
-# No hour is begun with less than this left of the function's life: three questions, the view, the sweep.
+# No hour is begun with less than this left of the function's life: two statements of seconds, or of minutes that are stopped
+# (compact_lambda/patience.py), the view, the sweep.
 RESERVE_MS: Final = 180_000
 # How long what no manifest names is kept: for those who began to read it before it was replaced, and for a try that is still under way.
 SWEEP_AGE: Final = timedelta(hours=24)

@@ -3,7 +3,8 @@ What each function's package holds: the modules that its handler imports, the fi
 
 Laws: our modules are found by following imports from the handler, so nothing goes in that does not run; imports for types alone are not
 followed. What Lambda's runtime brings (boto3, urllib3) is not packed: thirty megabytes, six times the rest, for calls of Athena, S3 and SNS
-that are years old, and AWS keeps it patched. The lock's boto3 is what the tests run with.
+that are years old, but for S3's conditional puts, of November 2024 (compact_lambda/bucket.py looks), and AWS keeps it patched. The lock's boto3 is
+what the tests run with.
 Refuses to know: wheels, archives, AWS.
 Source: AWS Lambda, "Building Lambda functions with Python" (the runtime includes boto3).
 """

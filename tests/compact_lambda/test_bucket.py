@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import boto3
+import botocore
 import pytest
 from moto import mock_aws
 
-from compact_lambda.bucket import Bucket, DeleteRefused, S3Bucket, Taken
+from compact_lambda.bucket import Bucket, DeleteRefused, S3Bucket, SdkTooOld, Taken, check_sdk
 from tests.compact_lambda.lakes import BUCKET, FolderBucket
 
 if TYPE_CHECKING:
@@ -98,3 +99,17 @@ class Refusing:
 def test_what_is_not_deleted_is_named() -> None:
     with pytest.raises(DeleteRefused, match=r"a \(AccessDenied\)"):
         S3Bucket(Refusing(), BUCKET).delete_objects(["a"])
+
+
+def test_an_sdk_that_cannot_put_conditionally_is_refused_by_its_version() -> None:
+    with pytest.raises(SdkTooOld, match=r"1\.35\.68"):
+        check_sdk("1.35.68")
+    for version in ("1.35.69", "1.36.0", "1.100.2", "2.0.0"):
+        check_sdk(version)
+
+
+def test_the_sdk_that_is_pinned_knows_both_conditions() -> None:
+    shape = boto3.client("s3", "us-east-1").meta.service_model.operation_model("PutObject").input_shape
+    assert shape is not None
+    assert {"IfMatch", "IfNoneMatch"} <= shape.members.keys()
+    check_sdk(botocore.__version__)
