@@ -16,6 +16,11 @@ import yaml
 
 from infra import PIPELINE_TEMPLATE
 
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # a PyYAML that was built without libyaml reads the same in ten times the time
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 # Java date letters of projection.<column>.format, as digits; more letters than these no partition of ours needs.
 _DATE_LETTERS: Final = {"yyyy": r"\d{4}", "MM": r"\d{2}", "dd": r"\d{2}", "HH": r"\d{2}"}
 _BUCKET: Final = re.compile(r"^s3://[^/]+/")
@@ -47,11 +52,11 @@ class GlueTable:
     parameters: dict[str, str]
 
 
-class _Template(yaml.SafeLoader):
+class _Template(SafeLoader):
     """CloudFormation's YAML, its short functions (`!Sub`, `!Ref`) left as their own text."""
 
 
-def _keep(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+def _keep(loader: SafeLoader, _suffix: str, node: yaml.Node) -> Any:
     if isinstance(node, yaml.ScalarNode):
         return loader.construct_scalar(node)
     if isinstance(node, yaml.SequenceNode):

@@ -18,6 +18,11 @@ import yaml
 
 from local.firehose.errors import TemplateUnreadable
 
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # a PyYAML that was built without libyaml reads the same in ten times the time
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -68,7 +73,7 @@ class Surroundings:
         }
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """YAML as CloudFormation reads it: tags become long-form intrinsics, and a date stays the text it is."""
 
 
@@ -87,7 +92,7 @@ def _construct_tag(loader: _Loader, suffix: str, node: yaml.Node) -> Tree:
 _Loader.add_multi_constructor("!", _construct_tag)
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
