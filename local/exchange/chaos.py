@@ -8,7 +8,7 @@ Refuses to know: what a client should make of it.
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from local.exchange.faults import (
     Alter,
@@ -21,6 +21,8 @@ from local.exchange.faults import (
     ForgetProduct,
     IgnoreSubscribe,
     Jump,
+    OddPages,
+    PageOddity,
     RefuseConnections,
     RefuseSubscribe,
     Reorder,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 CLOSE_CODES: Final = (None, 1000, 1001, 1006, 1008, 1009, 1011, 1012)
+ODD_PAGES_SHARE: Final = 0.2
 HELD: Final = ("all", "all", "none", 0.5)
 ALTERATIONS: Final = ("size", "zero_time", "negative_price", "wrong_type", "cut", "not_utf8")
 
@@ -104,10 +107,20 @@ MAKERS: Final[Mapping[str, Callable[[_Draw, float, float], Fault]]] = {
 
 def draw_faults(seed: int, *, duration_s: float, products: Sequence[str]) -> tuple[Fault, ...]:
     """
-    One to six faults for a run of `duration_s` seconds.
+    One to six faults, and perhaps odd pages, for a run of `duration_s` seconds.
 
     Shapes: frames are hit by number at most some hundreds in, so a short run of a calm market may miss a few.
     """
     draw = _Draw(seed, duration_s, products)
     names = draw.random.sample(sorted(MAKERS), k=draw.random.randint(1, 6))
-    return tuple(MAKERS[name](draw, *draw.window()) for name in names)
+    return (*(MAKERS[name](draw, *draw.window()) for name in names), *_draw_odd_pages(seed, duration_s))
+
+
+def _draw_odd_pages(seed: int, duration_s: float) -> tuple[Fault, ...]:
+    """Odd pages of trades for one seed in five, drawn by dice of their own: what else a seed draws stays as it was before there were any."""
+    dice = Random(f"odd pages:{seed}")  # noqa: S311  # no secret
+    if dice.random() >= ODD_PAGES_SHARE:
+        return ()
+    begins_s, lasts_s = dice.uniform(0, duration_s / 3), dice.uniform(0, duration_s / 3)
+    how = dice.choice(get_args(PageOddity))
+    return (OddPages(from_s=begins_s, to_s=begins_s + lasts_s, how=how, share=dice.uniform(0.2, 1)),)
