@@ -4,6 +4,7 @@ What can go wrong before or while the simulated exchange speaks.
     ExchangeError
       RecordingUnreadable     the recording is missing, empty, or broken at a line
       ExchangeSettingsWrong   settings that cannot be obeyed together
+      ExchangeFailed          a fault of the exchange's own
 
 Laws: an error carries fields and builds its sentence: what happened, what it means, what to do.
 """
@@ -48,3 +49,17 @@ class ExchangeSettingsWrong(ExchangeError):  # noqa: N818  # named for what happ
     def __str__(self) -> str:
         """Say what happened and what to do."""
         return f"{self.problem}: {self.remedy}"
+
+
+@dataclass(eq=False)
+class ExchangeFailed(ExchangeError):  # noqa: N818  # named for what happened
+    """A fault of the simulated exchange itself, which no client and no recording should be able to cause."""
+
+    fault: str
+
+    def __str__(self) -> str:
+        """Say what happened and what to do."""
+        return (
+            f"the simulated exchange failed ({self.fault}): what was not sent yet is not sent. This is a fault of ours; "
+            "please report it with the recording"
+        )

@@ -10,6 +10,7 @@ Refuses to know: subscribers, speed, the clock.
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ GZIP_MAGIC: Final = b"\x1f\x8b"
 LINE_OPENS: Final = b'{"v":1,"session":"'
 MESSAGE_OPENS: Final = b',"message":'
 FRAME_SOURCES: Final = frozenset({"exchange_ws", "simulated"})  # the lines whose message is a websocket frame
+# What REST's pages, candles and the trades of holes can be computed from; any other text is sent as it is, and remembered by nobody.
+_PLAIN_DECIMAL: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,18})?", re.ASCII)
 CHANNELS: Final[dict[str, Channel]] = {"ticker": "ticker", "match": "matches", "last_match": "matches"}
 
 
@@ -226,7 +229,13 @@ def _decode_trade(message: dict[str, Any], channel: Channel) -> Trade | None:
     """The trade a frame tells, if it tells all of it; a match names the maker's side, a ticker the taker's."""
     trade_id, price, side = _count(message.get("trade_id")), message.get("price"), message.get("side")
     size = message.get("last_size" if channel == "ticker" else "size")
-    if not trade_id or side not in ("buy", "sell") or not isinstance(price, str) or not isinstance(size, str):
+    if not trade_id or side not in ("buy", "sell") or not all(map(_is_plain_decimal, (price, size))):
         return None
+    assert isinstance(price, str)
+    assert isinstance(size, str)
     taker: Side = side if channel == "ticker" else ("sell" if side == "buy" else "buy")
     return Trade(trade_id, price, size, message["time"], taker)
+
+
+def _is_plain_decimal(text: object) -> bool:
+    return isinstance(text, str) and _PLAIN_DECIMAL.fullmatch(text) is not None

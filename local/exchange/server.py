@@ -30,7 +30,7 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 from local.exchange.actions import Accepted, Action, Close, Freeze, Refused, Send, Thaw
 from local.exchange.catalogue import CATALOGUE
 from local.exchange.core import POLICY_VIOLATION, Exchange
-from local.exchange.errors import ExchangeError, ExchangeSettingsWrong
+from local.exchange.errors import ExchangeError, ExchangeFailed, ExchangeSettingsWrong
 from local.exchange.frames import encode_error
 from local.exchange.market import LastTrade, Market
 from local.exchange.settings import Settings
@@ -328,9 +328,9 @@ class ExchangeServer:
                     await self._wait_for_clients()
                 await self._sleep_until(due_us)
         except ExchangeError as failure:
-            log.error("The simulated exchange stops: %s", failure)  # noqa: TRY400  # the sentence says it all
-            self.failure = failure
-            await self._break_off()
+            await self._break_off(failure)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, clients must not wait for ever for what will not come
+            await self._break_off(ExchangeFailed(repr(fault)))
 
     async def _wait_for_clients(self) -> None:
         for client in list(self._clients.values()):
@@ -354,9 +354,11 @@ class ExchangeServer:
         self.finished.set()
         self._ended.set()
 
-    async def _break_off(self) -> None:
+    async def _break_off(self, failure: ExchangeError) -> None:
+        log.error("The simulated exchange stops: %s", failure)
+        self.failure = failure
         for connection in list(self._clients):
-            self._hand_out([Close(connection, 1011, "the recording cannot be read on")])
+            self._hand_out([Close(connection, 1011, "the exchange cannot go on")])
         await asyncio.gather(*(client.socket.wait_closed() for client in list(self._clients.values())))
         self.finished.set()
         self._ended.set()

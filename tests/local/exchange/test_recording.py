@@ -84,6 +84,13 @@ def test_a_time_that_is_not_sane_makes_no_trade_and_no_wait() -> None:
     assert (5, None, 7) == (tick.due_us, tick.trade, tick.trade_id)
 
 
+@pytest.mark.parametrize("price", ["1e5", "", "NaN", "-5", ".5", "1 ", "9" * 21, "0." + "1" * 19, "\u0661"])
+def test_a_price_that_is_no_plain_decimal_is_sent_as_it_is_and_makes_no_trade(price: str) -> None:
+    frame = ticker().replace(b"86468.04", price.encode())
+    tick = decoded(frame)
+    assert (frame, 7, None) == (tick.frame, tick.trade_id, tick.trade)
+
+
 def test_other_types_are_skipped_and_counted(tmp_path: Path) -> None:
     others = [b'{"type":"heartbeat","product_id":"BTC-USD"}', b'{"type":"subscriptions","channels":[]}']
     recording = open_recording(write_jsonl(tmp_path / "r.jsonl", [others[0], ticker(), others[1], others[0]]))

@@ -7,7 +7,8 @@ import socket
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
-from local.exchange.errors import ExchangeSettingsWrong, RecordingUnreadable
+from local.exchange.errors import ExchangeFailed, ExchangeSettingsWrong, RecordingUnreadable
 from local.exchange.faults import (
     Alter,
     Disconnect,
@@ -31,8 +32,9 @@ from local.exchange.faults import (
     SlowAccept,
     SlowRest,
 )
-from local.exchange.recording import open_recording
+from local.exchange.recording import Recording, open_recording
 from local.exchange.server import ExchangeServer
+from local.exchange.tick import Tick
 
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "data" / "exchange"
 DAY = SHARED / "ticker_2025-11-24.jsonl.gz"
@@ -178,6 +180,26 @@ def test_a_recording_that_breaks_off_is_told_and_finishes(tmp_path: Path) -> Non
             assert 1011 == client.close_code
             await server.wait_finished()
             assert isinstance(server.failure, RecordingUnreadable)
+
+    run(scenario)
+
+
+class Faulty(Recording):
+    """A recording with a fault of ours in its middle."""
+
+    def ticks(self) -> Iterator[Tick]:
+        yield from islice(Recording.ticks(self), 3)
+        raise ZeroDivisionError
+
+
+def test_a_fault_of_its_own_is_told_and_keeps_no_client_waiting(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        path = write_recording(tmp_path, [ticker(n) for n in range(1, 9)])
+        async with ExchangeServer(Faulty(path), speed=None) as server, dial(server) as client:
+            await subscribe(client, "BTC-USD")
+            await read_all(client)
+            await server.wait_finished()
+            assert isinstance(server.failure, ExchangeFailed)
 
     run(scenario)
 
