@@ -13,7 +13,7 @@ VENV   := .venv
 STAMPS := $(VENV)/.stamps
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python
+UV     := env UV_HTTP_TIMEOUT=20 UV_HTTP_RETRIES=1 $(BIN)/uv pip install --quiet --python $(BIN)/python
 # The newest interpreter on the path that is 3.11 or later.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -83,8 +83,13 @@ $(VENV)/bin/python:
 $(STAMPS)/uv: requirements/installer.lock | $(VENV)/bin/python
 	@$(PIP) --no-compile --require-hashes -r $< && mkdir -p $(STAMPS) && touch $@
 
+# uv does not read pip's settings: where pip was told of an index or of certificates, uv is told the same.
+PIP_KNOWS = $$($(BIN)/python -m pip config get global.$(1) 2>/dev/null || true)
+AS_PIP = index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$(call PIP_KNOWS,index-url)}}; certificates=$${SSL_CERT_FILE:-$${PIP_CERT:-$(call PIP_KNOWS,cert)}}; \
+	{ [ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; }; { [ -z "$$certificates" ] || export SSL_CERT_FILE="$$certificates"; }
+
 $(STAMPS)/%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing what requirements/$*.lock pins (once; less than a minute)"
-	@{ $(MAKE) --no-print-directory $(STAMPS)/uv && $(UV) --require-hashes -r $< && $(UV) --no-deps --no-build-isolation -e .; } || { \
+	@{ $(MAKE) --no-print-directory $(STAMPS)/uv && $(AS_PIP) && $(UV) --require-hashes -r $< && $(UV) --no-deps --no-build-isolation -e .; } || { \
 		echo "uv could not: pip does it (about a minute)" >&2; $(PIP) --no-compile --require-hashes -r $< && $(PIP) --no-deps --no-build-isolation -e .; }
 	@mkdir -p $(STAMPS) && touch $@
