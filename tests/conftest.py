@@ -7,14 +7,19 @@ import ipaddress
 import ssl
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+import botocore.loaders
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # No test asserts how long something takes: these machines are shared.
 settings.register_profile("ticklake", deadline=None)
@@ -28,6 +33,20 @@ class RunTicklake(Protocol):
     """Runs `ticklake ARGS…` to its end."""
 
     def __call__(self, *args: object, timeout_s: float = 150) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_read_once() -> Iterator[None]:
+    """botocore parses megabytes of JSON for each session's first client, and here are hundreds of sessions: once a file does, as within one session."""
+    read = botocore.loaders.JSONFileLoader.load_file
+
+    @cache
+    def load(path: str) -> Any:
+        return read(botocore.loaders.JSONFileLoader(), path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.loaders.JSONFileLoader, "load_file", lambda _, path: load(path))
+        yield
 
 
 @pytest.fixture
