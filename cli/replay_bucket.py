@@ -4,7 +4,8 @@ A replay's bucket: what an hour needs fetched into a folder, a plan put in the l
 The folder is a part of the lake: some hours of raw/, every object that holds rows of their lines, all records of replays. So it is planned there as
 at home (local/lake/replay.py).
 Laws: new objects do not count, and old ones do, until the record is put, where none of its number is; what is replaced stays where it is until
-nobody can still be reading by what counted before; nothing is deleted but copies that were made, and what never counted.
+nobody can still be reading by what counted before; nothing is deleted but copies that were made, and what never counted; no two tries share a
+name, so that what one sweeps another is not about to count.
 Refuses to know: options, which rows are replaced.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from os.path import commonpath
 from typing import TYPE_CHECKING, Final
@@ -147,10 +149,11 @@ def put_replay(bucket: Bucket, plan: ReplayPlan) -> None:
     """
     Do in the bucket what is planned; it counts once its record is put, which is the last thing done.
 
+    Caller must: have planned with a nonce. An object that an earlier try left may be swept by another run right now.
     Raises: ReplayOvertaken.
     """
     for key, content in plan.objects.items():
-        _put_same(bucket, key, content)
+        _put_own(bucket, key, content)
     try:
         bucket.put_record(record_key(plan.record.number), encode_record(plan.record), replacing=None)
     except Taken as taken:
@@ -159,12 +162,19 @@ def put_replay(bucket: Bucket, plan: ReplayPlan) -> None:
             raise ReplayOvertaken(raw_hour=plan.receipt.raw_hour) from taken
 
 
-def _put_same(bucket: Bucket, key: str, content: bytes) -> None:
-    """Put the object; one that is there already has the same name for having the same content."""
+def _put_own(bucket: Bucket, key: str, content: bytes) -> None:
+    """Put an object under a name that nobody else has; it is there, with this content, or this raises."""
     try:
         bucket.put_record(key, content, replacing=None)
     except Taken:
-        return
+        # As with a record, it may have met itself. A conflict of two puts is answered in the same way, and then it may not be there.
+        if bucket.read_object(key) != content:
+            raise
+
+
+def _put_mark(bucket: Bucket, key: str) -> None:
+    with suppress(Taken):
+        bucket.put_record(key, b"", replacing=None)
 
 
 def tidy(bucket: Bucket, records: Sequence[tuple[Record, Stored]], *, now: datetime) -> tuple[int, int]:
@@ -179,7 +189,7 @@ def tidy(bucket: Bucket, records: Sequence[tuple[Record, Stored]], *, now: datet
         name = f"{record.number:08d}"
         if name not in done and stored.changed_at + MOVE_AFTER <= now:
             moved += _move(bucket, record)
-            _put_same(bucket, MOVED + name, b"")
+            _put_mark(bucket, MOVED + name)
     return moved, _sweep(bucket, gather(record for record, _ in records), now=now)
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -98,19 +99,34 @@ def replay_in_aws(prefix: str, region: str | None, wanted: Wanted, say: Callable
         raise click.ClickException(printable(str(error))) from error
 
 
-def replay_place(place: Place, wanted: Wanted, say: Callable[[str, Receipt], None], *, now: datetime) -> Outcome:
+def replay_place(
+    place: Place,
+    wanted: Wanted,
+    say: Callable[[str, Receipt], None],
+    *,
+    now: datetime,
+    nonce: Callable[[], str] = lambda: token_hex(8),
+) -> Outcome:
     """
     Replay this lake.
 
+    Shapes: `nonce` answers other letters and digits each time.
     Clock: `now` decides which hours are closed, and what may be moved away.
     Raises: AwsRefused, EngineFailed, ManifestDamaged, RecordDamaged, ReplayOvertaken, DeleteRefused.
     """
-    return _Run(place, wanted, say, now).go()
+    return _Run(place, wanted, say, now, nonce).go()
 
 
 class _Run:
-    def __init__(self, place: Place, wanted: Wanted, say: Callable[[str, Receipt], None], now: datetime) -> None:
-        self._place, self._wanted, self._say, self._now = place, wanted, say, now
+    def __init__(
+        self,
+        place: Place,
+        wanted: Wanted,
+        say: Callable[[str, Receipt], None],
+        now: datetime,
+        nonce: Callable[[], str],
+    ) -> None:
+        self._place, self._wanted, self._say, self._now, self._nonce = place, wanted, say, now, nonce
         self._out = Outcome()
         self._count = self._done = 0
 
@@ -179,7 +195,7 @@ class _Run:
     def _replay_hour(self, folder: Path, hour: str, paths: list[Path]) -> None:
         lake, first_hour = self._place.lake, self._place.first_hour
         try:
-            plan = plan_replay(folder, hour, paths, start_us=hour_start_us(hour))
+            plan = plan_replay(folder, hour, paths, start_us=hour_start_us(hour), nonce=self._nonce())
         except LakeError as error:
             self._leave(folder, hour, error)
             return

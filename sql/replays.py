@@ -24,7 +24,7 @@ from sql.history import ManifestDamaged
 from sql.questions import decode_query, plan_query
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 RECORDS: Final = "replay/"
 # Where what was replaced is kept, under the record's number and its own key.
@@ -143,9 +143,23 @@ def _believe(key: object) -> str:
     raise ValueError(f"{key!r} is no object of processed/")
 
 
-def plan_holding(sessions: Collection[str]) -> exp.Query:
-    """The SELECT of which objects hold rows of these sessions: object, session, first and last line."""
+def plan_holding(sessions: Mapping[str, tuple[int, int]]) -> exp.Query:
+    """
+    The SELECT of which objects hold rows of these lines: object, session, and of the lines asked for the first and the last.
+
+    Shapes: `sessions` are from a line to a line, both among them. Their bounds are asked for as well, so that of a session of months the objects of these
+    hours answer, not all.
+    """
     question = decode_query("holding", (REPLAY / "holding.sql").read_text(encoding="utf-8"))
     planned = plan_query(question, {})
     assert isinstance(planned, exp.Select)
-    return planned.where(exp.column("session").isin(*map(exp.Literal.string, sorted(sessions))))
+    lines = [_are_of(session, *bounds) for session, bounds in sorted(sessions.items())]
+    return planned.where(exp.or_(*lines))
+
+
+def _are_of(session: str, first: int, last: int) -> exp.Expr:
+    low, high = (
+        max(-(2**63), min(n, 2**63 - 1)) for n in (first, last)
+    )  # raw/ holds whatever was sent, a row's n is a bigint
+    within = exp.column("n").between(exp.Literal.number(low), exp.Literal.number(high))
+    return exp.and_(exp.column("session").eq(exp.Literal.string(session)), within)

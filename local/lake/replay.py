@@ -120,10 +120,11 @@ class _Lines:
     refused: list[dict[str, Any]]  # rows of kind refused, likewise
 
 
-def plan_replay(root: Path, raw_hour: str, objects: Sequence[Path], *, start_us: int) -> ReplayPlan:
+def plan_replay(root: Path, raw_hour: str, objects: Sequence[Path], *, start_us: int, nonce: str = "") -> ReplayPlan:
     """
     What is to be done for one hour of raw/.
 
+    Shapes: with a `nonce` the new objects have names that no other plan gives, of the same work either.
     Clock: raw/ says the hour of arrival, not the instant: a line arrived when it was received, or at the start of the hour if that is later.
     Raises: RawObjectDamaged, RowsUnreadable, LakeError.
     """
@@ -131,7 +132,7 @@ def plan_replay(root: Path, raw_hour: str, objects: Sequence[Path], *, start_us:
     try:
         with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
             connection.execute("SET enable_progress_bar = false")
-            return _plan(connection, root, raw_hour, lines)
+            return _plan(connection, root, raw_hour, lines, nonce)
     except duckdb.Error as error:
         raise RowsUnreadable(why=complaint(error)) from error
     except RecordDamaged as error:
@@ -183,7 +184,7 @@ def _transform(line: bytes, raw_hour: str, start_us: int) -> tuple[dict[str, Any
     return json.loads(made.text) | {"lake_kind": made.kind, "lake_hour": lake_hour(hour * HOUR_US)}, False
 
 
-def _plan(connection: duckdb.DuckDBPyConnection, root: Path, raw_hour: str, lines: _Lines) -> ReplayPlan:
+def _plan(connection: duckdb.DuckDBPyConnection, root: Path, raw_hour: str, lines: _Lines, nonce: str) -> ReplayPlan:
     table = read_table("delivered")
     schema = pa.schema([pa.field(c.name, _ARROW_TYPES[c.type]) for c in (*table.columns, *table.partitions)])
     connection.register("made", pa.Table.from_pylist(lines.rows, schema=schema))
@@ -236,15 +237,19 @@ def _plan(connection: duckdb.DuckDBPyConnection, root: Path, raw_hour: str, line
     objects += _by_place(pa.concat_tables([new, aside]), table.prefix)
     keys = tuple(path[len(str(root)) + 1 :] for path in replaced)
     return _settle(
-        receipt, [(folder, _encode(rows)) for folder, rows in objects], keys, number=live.replays.next_number
+        receipt,
+        [(folder, _encode(rows)) for folder, rows in objects],
+        keys,
+        number=live.replays.next_number,
+        nonce=nonce,
     )
 
 
 def _settle(
-    receipt: Receipt, objects: list[tuple[str, bytes]], replaced: tuple[str, ...], *, number: int
+    receipt: Receipt, objects: list[tuple[str, bytes]], replaced: tuple[str, ...], *, number: int, nonce: str
 ) -> ReplayPlan:
-    """The plan of these objects, named for all that is in them: of the same work, the same."""
-    digest = hashlib.sha256("\n".join([str(number), receipt.raw_hour, *replaced]).encode())
+    """The plan of these objects, named for all that is in them: of the same work and nonce, the same."""
+    digest = hashlib.sha256("\n".join([str(number), receipt.raw_hour, *replaced, *filter(None, [nonce])]).encode())
     for folder, content in objects:
         digest.update(f"\n{folder} {len(content)}\n".encode() + content)
     name = digest.hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from cli.replay import command
-from cli.replay_bucket import MOVE_AFTER, MOVED, SWEEP_AFTER, ReplayOvertaken, find_sessions, list_raw
+from cli.replay_bucket import MOVE_AFTER, MOVED, SWEEP_AFTER, ReplayOvertaken, find_sessions, list_raw, tidy
 from cli.replaying import Outcome, Wanted, replay_place, say_end, windows
 from compact_lambda.bucket import Taken
 from compact_lambda.hour import Place
 from sql.replays import is_placed, kept_key, record_key
 from tests.compact_lambda.lakes import FolderBucket, aws
 from tests.local.lake.test_replay import AFTER, fill, line, put_raw, replay
-from tests.local.lake.trades import SESSION, files, select
+from tests.local.lake.trades import SESSION, files, put, select, ticker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,6 +162,54 @@ def test_what_a_crash_left_is_removed_after_a_day(lake: Aws) -> None:
     assert left <= set(files(lake.root))
     run(lake, now=datetime.now(UTC) + SWEEP_AFTER + timedelta(minutes=1))
     assert not left & set(files(lake.root))
+
+
+class _SweptMeanwhile(FolderBucket):
+    """A bucket that another run tidies right before a record is put, when a day has passed."""
+
+    def put_record(self, key: str, body: bytes, *, replacing: str | None) -> str:
+        if key.startswith("replay/"):
+            tidy(FolderBucket(self._root), [], now=NOW + timedelta(minutes=2))
+        return super().put_record(key, body, replacing=replacing)
+
+
+def test_what_a_crash_left_a_day_ago_is_not_counted_while_another_run_sweeps_it(lake: Aws) -> None:
+    with pytest.raises(ConnectionError):
+        run(aws_with(lake, _Breaking(lake.root, 5, done=False)))
+    left = [path for path in lake.root.rglob("*.parquet") if is_placed(path.relative_to(lake.root).as_posix())]
+    assert left
+    for path in left:
+        at = (NOW - SWEEP_AFTER + timedelta(minutes=1)).timestamp()
+        os.utime(path, (at, at))
+    run(aws_with(lake, _SweptMeanwhile(lake.root)))
+    assert not any(path.exists() for path in left)
+    assert AFTER == lake.athena.select(ROWS)
+
+
+class _Conflicting(FolderBucket):
+    """A bucket that answers the put of new rows as S3 does where two puts came at once, and neither is done."""
+
+    def put_record(self, key: str, body: bytes, *, replacing: str | None) -> str:
+        if is_placed(key):
+            raise Taken(key=key)
+        return super().put_record(key, body, replacing=replacing)
+
+
+def test_rows_that_are_not_there_are_never_recorded(lake: Aws) -> None:
+    before = lake.athena.select(ROWS)
+    with pytest.raises(FileNotFoundError):
+        run(aws_with(lake, _Conflicting(lake.root)))
+    assert not (lake.root / record_key(1)).exists()
+    assert before == lake.athena.select(ROWS)
+
+
+def test_athena_names_only_the_objects_of_the_lines_asked_for(lake: Aws) -> None:
+    later = put(lake.root, "later", [ticker(n, 7200) for n in range(500, 503)], hour="2026/11/23/04")
+    run(lake)
+    (asked,) = [text for text in lake.athena.statements if "BETWEEN" in text]
+    named = {str(row[0]) for row in lake.athena.select(asked)}
+    assert named
+    assert not any(path.endswith(later) for path in named)
 
 
 def test_hours_whose_rows_may_be_on_their_way_wait(lake: Aws) -> None:

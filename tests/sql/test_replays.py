@@ -96,6 +96,8 @@ def test_keys_say_what_they_are() -> None:
 
 
 def test_sessions_asked_for_are_values_not_sql() -> None:
-    sql = plan_holding(["b", "a'; DROP"]).sql("athena")
-    assert """session IN ('a''; DROP', 'b')""" in sql
+    sql = plan_holding({"b": (0, 7), "a'; DROP": (3, 10**30)}).sql("athena")
+    assert """session = 'a''; DROP' AND n BETWEEN 3 AND 9223372036854775807""" in sql
+    assert "session = 'b' AND n BETWEEN 0 AND 7" in sql
     assert "FROM delivered" in sql
+    assert "n IS NULL) AND ((session" in sql
