@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cli.answers import printable
+from cli.deployed import find_stack, read_outputs
 from cli.deploying import connect
-from infra.cloudformation import CloudFormation
-from infra.errors import AwsRefused, DeployError
-from infra.stacks import FIRST_HOUR, stack_name
+from cli.progress import ProgressLine
+from infra.errors import DeployError
+from infra.stacks import FIRST_HOUR
 from sql.athena import QueryEnded, connect_athena, ignore
 from sql.prices import load_prices, query_cost
 
@@ -26,14 +27,13 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from infra.stacks import StackState
     from sql.athena import Athena, Progress
 
 EXIT_INTERRUPTED: Final = 130  # as shells say of a program that SIGINT ended
 NEEDED: Final = ("WorkgroupName", "DatabaseName")
 
 
-def find_athena(prefix: str, region: str | None, meter: Meter) -> Athena:
+def find_athena(prefix: str, region: str | None, on_progress: Callable[[Progress], None]) -> Athena:
     """
     The Athena of a deployed pipeline.
 
@@ -41,10 +41,10 @@ def find_athena(prefix: str, region: str | None, meter: Meter) -> Athena:
     """
     try:
         session = connect(region)
-        stack = _find_stack(session, stack_name(prefix, "pipeline"))
+        outputs = read_outputs(session, prefix, NEEDED)
     except DeployError as failed:
         raise click.ClickException(str(failed)) from failed
-    return connect_deployed(session, stack.outputs, on_progress=meter.show)
+    return connect_deployed(session, outputs, on_progress=on_progress)
 
 
 def find_first_hour(prefix: str, region: str | None) -> str:
@@ -54,9 +54,12 @@ def find_first_hour(prefix: str, region: str | None) -> str:
     Raises: click.ClickException where there is none.
     """
     try:
-        return _find_stack(connect(region), stack_name(prefix, "pipeline")).parameters.get(FIRST_HOUR, "")
+        session = connect(region)
+        read_outputs(session, prefix, NEEDED)
+        stack = find_stack(session, prefix, "pipeline")
     except DeployError as failed:
         raise click.ClickException(str(failed)) from failed
+    return stack.parameters.get(FIRST_HOUR, "") if stack else ""
 
 
 def connect_deployed(
@@ -67,59 +70,30 @@ def connect_deployed(
     return connect_athena(session, workgroup=workgroup, database=database, on_progress=on_progress)
 
 
-def _find_stack(session: boto3.Session, name: str) -> StackState:
-    stacks = CloudFormation(session.client("cloudformation"), pause=lambda: None, tell=lambda _: None)
-    stack = stacks.describe(name)
-    if stack is None or not set(NEEDED) <= stack.outputs.keys():
-        raise AwsRefused(
-            doing=f"looking for the stack {name}",
-            message="there is none that names a workgroup. `ticklake deploy` makes it; say --name and --region if it is another's.",
-        )
-    return stack
-
-
-class Meter:
-    """Says on standard error how far a question has come: on a terminal in one line, else a line for each state."""
-
-    def __init__(self) -> None:
-        self._state = ""
-        self._is_open = False
-
-    def show(self, progress: Progress) -> None:
-        """One look at the question."""
-        line = f"Athena: {progress.state.lower()}, {describe_bytes(progress.scanned_bytes)} scanned, {progress.waited_s:.0f} s"
-        if sys.stderr.isatty():
-            click.echo(f"\r\x1b[2K{line}", err=True, nl=False)
-            self._is_open = True
-        elif progress.state != self._state:
-            click.echo(line, err=True)
-        self._state = progress.state
-
-    def close(self) -> None:
-        """End the line."""
-        if self._is_open:
-            click.echo(err=True)
-        self._is_open = False
-
-
 @contextlib.contextmanager
-def metered() -> Iterator[Meter]:
-    """A meter whose line is ended, and what became of a question that was interrupted or stopped."""
-    meter = Meter()
-    try:
-        yield meter
-    except KeyboardInterrupt as interrupted:
-        meter.close()
-        for note in getattr(interrupted, "__notes__", ["Interrupted; nothing runs on in Athena."]):
-            click.echo(printable(note), err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    except QueryEnded as ended:
-        meter.close()
-        if ended.state == "CANCELLED":
-            click.echo(describe_cost(ended.scanned_bytes), err=True)
-        raise
-    finally:
-        meter.close()
+def metered() -> Iterator[Callable[[Progress], None]]:
+    """What says how far a question has come, a log's line for each state; and what became of one that was interrupted or stopped."""
+    state = ""
+
+    def show(progress: Progress) -> None:
+        nonlocal state
+        waited = f"{describe_bytes(progress.scanned_bytes)} scanned, {progress.waited_s:.0f} s"
+        line.show(f"Athena: {progress.state.lower()}, {waited}", is_news=progress.state != state)
+        state = progress.state
+
+    with ProgressLine() as line:
+        try:
+            yield show
+        except KeyboardInterrupt as interrupted:
+            line.close()
+            for note in getattr(interrupted, "__notes__", ["Interrupted; nothing runs on in Athena."]):
+                click.echo(printable(note), err=True)
+            sys.exit(EXIT_INTERRUPTED)
+        except QueryEnded as ended:
+            line.close()
+            if ended.state == "CANCELLED":
+                click.echo(describe_cost(ended.scanned_bytes), err=True)
+            raise
 
 
 def describe_cost(scanned_bytes: int) -> str:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -34,8 +35,9 @@ from audit_lambda.verdict import TARGET
 from audit_lambda.words import VERDICT_WORDS, say_budget, say_instant, say_objective, say_share, say_span, say_why
 from cli.answers import print_answer, printable
 from cli.athena import describe_cost, find_athena, metered
+from cli.progress import ProgressLine
 from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
-from cli.stock import end_line, keep_in_folder, look_at_deployed, look_at_folder
+from cli.stock import keep_in_folder, look_at_deployed, look_at_folder
 from local.lake.folder import LakeError, open_lake, require_lake
 from local.lake.mending import MendingEngine
 from sql.dialect import SqlRefused
@@ -226,7 +228,6 @@ def _audit_folder(lake: Path, asked: _Asked) -> Report:
     # At home a late object reopens its hour at once: nothing waits for the next compaction.
     asked = replace(asked, thresholds={"history.fold": _SETTLED_AT_HOME, **asked.thresholds})
     stock = look_at_folder(lake.resolve(), asked.span, now=asked.now)
-    end_line()
     with ExitStack() as stack:
         try:
             engine: Engine = MendingEngine(stack.enter_context(open_lake(lake)))
@@ -240,8 +241,8 @@ def _audit_folder(lake: Path, asked: _Asked) -> Report:
 
 def _audit_athena(asked: _Asked, prefix: str, region: str | None) -> Report:
     """The report of a deployed lake, its objects included. Raises: EngineFailed, InventoryDamaged, click.ClickException."""
-    with metered() as meter:
-        athena = find_athena(prefix, region, meter)
+    with metered() as on_progress:
+        athena = find_athena(prefix, region, on_progress)
         integrity, figure = look_at_deployed(prefix, region, asked.span, now=asked.now, unread=asked.unread)
         made = _ask(athena, prefix, asked, settle=asked.settle or _SETTLE, extra=integrity)
     if figure is not None:
@@ -254,17 +255,18 @@ def _ask(engine: Engine, lake: str, asked: _Asked, *, settle: str, extra: list[C
     if asked.candles is not None:
         with closing(CandleClient(asked.candles)) as client:
             extra = [*extra, check_candles(engine, client, values=asked.values, now=asked.now)]
-    return audit_lake(
-        engine,
-        lake=lake,
-        values=asked.values,
-        now=asked.now,
-        thresholds=asked.thresholds,
-        settle=settle,
-        target=asked.target,
-        on_progress=_show,
-        extra=extra,
-    )
+    with ProgressLine() as line:
+        return audit_lake(
+            engine,
+            lake=lake,
+            values=asked.values,
+            now=asked.now,
+            thresholds=asked.thresholds,
+            settle=settle,
+            target=asked.target,
+            on_progress=partial(_show, line),
+            extra=extra,
+        )
 
 
 def _decide_settle(engine: Engine) -> str:
@@ -273,13 +275,9 @@ def _decide_settle(engine: Engine) -> str:
     return _SETTLE if running else _SETTLED_AT_HOME
 
 
-def _show(progress: Progress) -> None:
+def _show(line: ProgressLine, progress: Progress) -> None:
     said = "not run" if progress.why else "answered" if progress.found is None else f"{progress.found} found"
-    line = f"{progress.number}/{progress.count}  {progress.name}: {said}"
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[2K{line}", err=True, nl=progress.number == progress.count)
-    else:
-        click.echo(line, err=True)
+    line.show(f"{progress.number}/{progress.count}  {progress.name}: {said}", is_news=True)
 
 
 def _write_report(folder: Path, report: Report) -> None:

@@ -15,9 +15,10 @@ import click
 from click.core import ParameterSource
 
 from cli.compacting import compact_in_aws, say_frozen
+from cli.progress import ProgressLine
 from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
 from compact_lambda.run import Wanted
-from local.lake.compact import Step, compact_hour, hold_lake, survey_folder, sweep
+from local.lake.compact import compact_hour, hold_lake, survey_folder, sweep
 from local.lake.folder import LakeError, require_lake
 from sql.history import plan_compaction
 
@@ -84,20 +85,17 @@ def command(
 
 def _compact(root: Path, plan: CompactionPlan) -> list[Compacted]:
     done = []
-    for number, hour in enumerate(plan.hours, start=1):
-        place = f"{number}/{len(plan.hours)}  {hour.event_hour}"
-        one = compact_hour(root, hour, lambda step, place=place: _show(place, step))  # type: ignore[misc]  # a default argument
-        per_trade = f", {one.size_bytes / one.trades:.1f} bytes a trade" if one.trades else ""
-        click.echo(
-            f"{place}  {one.delivered} rows of {len(hour.inputs)} objects to {one.trades} trades, {one.size_bytes} bytes{per_trade}"
-        )
-        done.append(one)
+    with ProgressLine() as line:
+        for number, hour in enumerate(plan.hours, start=1):
+            place = f"{number}/{len(plan.hours)}  {hour.event_hour}"
+            one = compact_hour(root, hour, lambda step, place=place: line.show(f"{place}  {step}", is_news=False))  # type: ignore[misc]  # a default argument
+            per_trade = f", {one.size_bytes / one.trades:.1f} bytes a trade" if one.trades else ""
+            line.clear()
+            click.echo(
+                f"{place}  {one.delivered} rows of {len(hour.inputs)} objects to {one.trades} trades, {one.size_bytes} bytes{per_trade}"
+            )
+            done.append(one)
     return done
-
-
-def _show(place: str, step: Step) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"{place}  {step}\r" if step != "named" else "\x1b[2K\r", nl=False, err=True)
 
 
 def _report(plan: CompactionPlan, done: list[Compacted], *, verb: str, count: int) -> None:

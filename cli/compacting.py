@@ -11,29 +11,28 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from cli.answers import printable
-from cli.athena import EXIT_INTERRUPTED, describe_bytes
-from cli.deploy import make_deployment
+from cli.athena import EXIT_INTERRUPTED, connect_deployed, describe_bytes
+from cli.deployed import read_outputs
 from cli.deploying import connect
+from cli.progress import ProgressLine
 from compact_lambda.bucket import DeleteRefused, S3Bucket
 from compact_lambda.hour import Place
 from compact_lambda.run import CompactionFailed, HourDone, Rim, compact_lake
 from compact_lambda.tables import read_first_hour
 from infra.cloudformation import calling
-from infra.errors import AwsRefused, DeployError
-from sql.athena import connect_athena
+from infra.errors import DeployError
 from sql.engine import EngineFailed
 from sql.history import ManifestDamaged
 
 if TYPE_CHECKING:
-    from compact_lambda.hour import Step
     from compact_lambda.run import HourNotDone, Outcome, Wanted
 
-PLACES = {"storage": ("LakeBucketName", "WorkBucketName"), "pipeline": ("DatabaseName", "WorkgroupName")}
+NEEDED: Final = ("LakeBucketName", "WorkBucketName", "DatabaseName", "WorkgroupName")
 
 
 def compact_in_aws(prefix: str, region: str | None, wanted: Wanted) -> Outcome:
@@ -57,21 +56,15 @@ def compact_in_aws(prefix: str, region: str | None, wanted: Wanted) -> Outcome:
 
 def find_place(prefix: str, region: str | None) -> Place:
     """Where the stacks of this prefix keep their lake. Raises: DeployError, EngineFailed."""
-    states = make_deployment(prefix, region).states()
-    outputs = {name: text for stack in PLACES if stack in states for name, text in states[stack].outputs.items()}
-    missing = [name for names in PLACES.values() for name in names if name not in outputs]
-    if missing:
-        what = f"the stacks {prefix}-storage and {prefix}-pipeline do not say {', '.join(missing)}"
-        raise AwsRefused(doing="looking for the lake", message=f"{what}; `ticklake deploy` makes them.")
     session = connect(region)
+    outputs = read_outputs(session, prefix, NEEDED)
     s3 = session.client("s3")
-    athena = connect_athena(session, workgroup=outputs["WorkgroupName"], database=outputs["DatabaseName"])
     with calling(f"asking from which hour on the tables of {outputs['DatabaseName']} know rows"):
         first_hour = read_first_hour(session.client("glue"), database=outputs["DatabaseName"])
     return Place(
         lake=S3Bucket(s3, outputs["LakeBucketName"]),
         work=S3Bucket(s3, outputs["WorkBucketName"]),
-        athena=athena,
+        athena=connect_deployed(session, outputs),
         first_hour=first_hour,
     )
 
@@ -83,13 +76,18 @@ def compact_place(place: Place, wanted: Wanted) -> Outcome:
     Clock: reads it, for what is closed and how old objects are.
     Raises: AwsRefused, EngineFailed, ManifestDamaged; click.ClickException for hours that failed.
     """
-    rim = Rim(
-        clock=lambda: datetime.now(UTC),
-        nonce=lambda: token_hex(4),
-        tell=lambda hour: click.echo(say_hour(hour)),
-        step=_show,
-    )
-    with calling(f"compacting {place.lake.name}"):
+    with ProgressLine() as line, calling(f"compacting {place.lake.name}"):
+
+        def tell(hour: HourDone | HourNotDone) -> None:
+            line.clear()
+            click.echo(say_hour(hour))
+
+        rim = Rim(
+            clock=lambda: datetime.now(UTC),
+            nonce=lambda: token_hex(4),
+            tell=tell,
+            step=lambda event_hour, step: line.show(f"{event_hour}  {step}", is_news=False),
+        )
         out = compact_lake(place, rim, wanted)
     if wanted.dry_run:
         for hour in out.planned:
@@ -125,8 +123,3 @@ def say_outcome(out: Outcome, *, dry_run: bool) -> str:
 def say_frozen(event_hour: str) -> str:
     """What is to be known of a frozen hour."""
     return f"Hour {event_hour} has late rows, and the objects it was made of are gone: it stays as it is. Put them back to fold the rows in."
-
-
-def _show(event_hour: str, step: Step) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"{event_hour}  {step}\r" if step != "cleared" else "\x1b[2K\r", nl=False, err=True)

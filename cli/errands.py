@@ -22,7 +22,7 @@ import click
 from ulid import ULID
 
 from cli.driving import EXIT_DELIVERED, EXIT_FAULT, drive, exit_code
-from cli.progress import ErrandView, describe_errand
+from cli.errand_view import ErrandView, describe_errand
 from cli.receipts import describe_engine, describe_producer
 from cli.streams import HomeStream, home_stream
 from local.firehose.errors import EngineError

@@ -84,8 +84,8 @@ class Place:
         Raises: LakeError; click.ClickException; EngineFailed.
         """
         if self.lake is None:
-            with metered() as meter:
-                yield find_athena(self.prefix, self.region, meter)
+            with metered() as on_progress:
+                yield find_athena(self.prefix, self.region, on_progress)
         else:
             with open_lake(self.lake) as opened:
                 yield LakeEngine(opened)

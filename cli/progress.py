@@ -1,109 +1,69 @@
 """
-What a person is told of an errand: its holes, how far it is, what became of it.
+How far something has come, on standard error: on a terminal one line written over, elsewhere a line now and then.
 
-Laws: text only; the counts balance: missing = fetched + still missing, holes = healed + partly healed + not healed + open.
-Refuses to know: how anything is fetched.
+Laws: standard output stays the answer's; the last word is always said; nothing is written that a terminal would take for more than a line.
+Refuses to know: what comes along, and how far it has to go.
 """
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import click
 
-from producer.rest import PAGE_TRADES
-from producer.restdesk import REQUESTS_PER_S
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from producer.continuity import Hole
-    from producer.errand import Errand
-    from producer.healing import HealReceipt
-    from producer.pipeline import Producer
-
-SHOWN: Final = 20  # holes that are listed one by one
+EVERY_S: Final = 2.0
+_ERASE: Final = "\r\x1b[2K"
 
 
-def describe_errand(errand: Errand) -> Iterator[str]:
-    """What became of the holes."""
-    holes = errand.mission.holes if errand.mission else ()
-    receipts = [each for each in errand.receipts if each.hole in holes]
-    counts = {outcome: sum(each.outcome == outcome for each in receipts) for outcome in ("healed", "partly_healed", "unhealed")}  # fmt: skip
-    open_ = len(holes) - sum(counts.values())
-    yield (
-        f"errand     {errand.state}: {len(holes):,} holes = {counts['healed']:,} healed + {counts['partly_healed']:,} partly healed"
-        f" + {counts['unhealed']:,} not healed + {open_:,} still open"
-    )
-    yield f"  trades     {errand.expected:,} missing = {errand.expected - errand.missing:,} fetched + {errand.missing:,} still missing"
-    if others := len(errand.receipts) - len(receipts):
-        yield f"  besides    {others:,} holes that this journal knew of"
-    unhealed = [each for each in errand.receipts if each.hole.missing]
-    for each in unhealed[:SHOWN]:
-        yield f"  {describe_hole(each.hole)}: {_why(each)}"
-    if len(unhealed) > SHOWN:
-        yield f"  and {len(unhealed) - SHOWN:,} holes more: `ticklake query holes`"
+class ProgressLine:
+    """
+    The one line. As a context it closes itself.
 
+    Clock: `clock` is in seconds and only measures.
+    """
 
-def _why(receipt: HealReceipt) -> str:
-    return receipt.why or "no reason known"
-
-
-def describe_hole(hole: Hole) -> str:
-    """Which trades of which product are missing."""
-    return f"{hole.product_id} {hole.first}..{hole.last}: {len(hole.missing):,} trades missing"
-
-
-def describe_effort(trades: int) -> str:
-    """How many pages, and how long they take at the rate that is kept."""
-    pages = -(-trades // PAGE_TRADES)
-    return f"{trades:,} trades, about {pages:,} pages, {describe_duration(pages / REQUESTS_PER_S)} at least"
-
-
-def describe_duration(seconds: float) -> str:
-    """A duration as a person says it."""
-    minutes, rest_s = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest_s} s" if minutes else f"{rest_s} s"
-
-
-class ErrandView:
-    """A line every two seconds on standard error: how far it has come, how fast, how long yet."""
-
-    interval_s = 2.0
-
-    def __init__(self, errand: Errand, producer: Producer, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._errand = errand
-        self._producer = producer
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._began: tuple[float, int] | None = None
-        self._shown = False
+        self._printed_at = clock()
+        self._unsaid = ""
+        self._is_open = False
 
-    def show(self) -> None:
-        """Print where things stand; not before two seconds have gone by."""
-        line = self.line()  # the first one only begins the measuring
-        if self._shown:
+    def show(self, line: str, *, is_news: bool | None = None) -> None:
+        """
+        How far it has come now.
+
+        `is_news` says whether a log is to have the line; None: once two seconds have gone by since the last, and at the end.
+        """
+        if sys.stderr.isatty():
+            click.echo(f"{_ERASE}{line}", err=True, nl=False)
+            self._is_open = True
+        elif is_news or (is_news is None and self._clock() - self._printed_at >= EVERY_S):
             click.echo(line, err=True)
-        self._shown = True
+            self._unsaid, self._printed_at = "", self._clock()
+        elif is_news is None:
+            self._unsaid = line
 
-    def line(self) -> str:
-        """Where things stand."""
-        errand, producer, now = self._errand, self._producer, self._clock()
-        fetched = errand.expected - errand.missing
-        if self._began is None:
-            self._began = (now, fetched)
-        over_s = now - self._began[0]
-        rate = (fetched - self._began[1]) / over_s if over_s else 0.0
-        left = f", {describe_duration(errand.missing / rate)} left" if rate else ""
-        rest = (
-            ", ".join(f"{count} x {status}" for status, count in sorted(producer.ledger.rest.items())) or "nothing yet"
-        )
-        parts = [
-            f"{errand.state}: {fetched:,} of {errand.expected:,} trades, {rate:,.0f}/s{left}",
-            f"REST {rest}",
-            f"{producer.journal.pending + producer.journal.backlog_pending:,} lines pending",
-        ]
-        if producer.delivery.trouble:
-            parts.append(f"TROUBLE: {producer.delivery.trouble}")
-        return " | ".join(parts)
+    def clear(self) -> None:
+        """Take the line off the terminal: what it led to is about to be said."""
+        if self._is_open:
+            click.echo(_ERASE, err=True, nl=False)
+        self._is_open, self._unsaid = False, ""
+
+    def close(self) -> None:
+        """End the line, and say the last of it where it was not said."""
+        if self._is_open:
+            click.echo(err=True)
+        elif self._unsaid:
+            click.echo(self._unsaid, err=True)
+        self._is_open, self._unsaid = False, ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -124,8 +124,8 @@ def _ask_lake(asked: Query, values: Mapping[str, str], lake: Path) -> Answer:
 
 def _ask_athena(asked: Query, values: Mapping[str, str], prefix: str, region: str | None) -> Answer:
     planned = plan_query(asked, values)
-    with metered() as meter:
-        answer = find_athena(prefix, region, meter).ask(planned)
+    with metered() as on_progress:
+        answer = find_athena(prefix, region, on_progress).ask(planned)
     click.echo(describe_cost(answer.scanned_bytes or 0), err=True)
     return answer
 

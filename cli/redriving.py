@@ -9,7 +9,6 @@ Refuses to know: options, which lines pass (local/lake/redrive.py), how they are
 from __future__ import annotations
 
 import random
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,13 +21,14 @@ import click
 
 from cli.answers import printable
 from cli.athena import connect_deployed, describe_cost, metered
-from cli.deploy import make_deployment
+from cli.deployed import read_outputs
 from cli.deploying import connect
+from cli.progress import ProgressLine
 from cli.redrive_record import READ_AT_ONCE, BucketRecord, RedriveHeld, RedriveOvertaken, read_sent
 from cli.resend import plan_redrive_packs, send_packs
 from compact_lambda.bucket import S3Bucket
 from infra.cloudformation import calling
-from infra.errors import AwsRefused, DeployError
+from infra.errors import DeployError
 from local.lake.folder import LakeError
 from local.lake.objects import ERRORS_PREFIX
 from local.lake.redrive import (
@@ -44,21 +44,20 @@ from producer.firehose import Firehose, connect_firehose
 from sql.engine import EngineFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from sqlglot import exp
 
-    from cli.athena import Meter
     from compact_lambda.bucket import Bucket
     from local.lake.redrive import Name, RedrivePlan
     from producer.delivery import Puts
     from producer.packing import Pack
     from producer.settlement import PutAnswer
+    from sql.athena import Progress
     from sql.engine import Answer, Engine
     from sql.redriving import Hours
 
-NEEDED: Final = {"storage": ("LakeBucketName",), "pipeline": ("DatabaseName", "WorkgroupName", "StreamName")}
-_SHOWN_EVERY_S: Final = 2.0
+NEEDED: Final = ("LakeBucketName", "DatabaseName", "WorkgroupName", "StreamName")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +76,19 @@ def redrive_in_aws(prefix: str, region: str | None, hours: Hours, *, dry_run: bo
     Raises: click.ClickException for whatever AWS refuses, or a person has to change.
     """
     try:
-        with metered() as meter:
-            return redrive_deployed(find_deployed(prefix, region, meter), hours, dry_run=dry_run)
+        with metered() as on_progress:
+            return redrive_deployed(find_deployed(prefix, region, on_progress), hours, dry_run=dry_run)
     except (DeployError, EngineFailed, TicklakeError, LakeError, RedriveHeld, RedriveOvertaken) as error:
         raise click.ClickException(printable(str(error))) from error
 
 
-def find_deployed(prefix: str, region: str | None, meter: Meter) -> Deployed:
+def find_deployed(prefix: str, region: str | None, on_progress: Callable[[Progress], None]) -> Deployed:
     """The lake of these stacks. Raises: DeployError, EngineFailed, DeliveryUnprepared."""
-    states = make_deployment(prefix, region).states()
-    outputs = {name: text for stack in NEEDED if stack in states for name, text in states[stack].outputs.items()}
-    missing = [name for names in NEEDED.values() for name in names if name not in outputs]
-    if missing:
-        what = f"the stacks {prefix}-storage and {prefix}-pipeline do not say {', '.join(missing)}"
-        raise AwsRefused(doing="looking for the lake", message=f"{what}; `ticklake deploy` makes them.")
     session = connect(region)
+    outputs = read_outputs(session, prefix, NEEDED)
     return Deployed(
         lake=S3Bucket(session.client("s3"), outputs["LakeBucketName"]),
-        engine=connect_deployed(session, outputs, on_progress=meter.show),
+        engine=connect_deployed(session, outputs, on_progress=on_progress),
         firehose=Firehose(connect_firehose(region=session.region_name), outputs["StreamName"]),
     )
 
@@ -138,7 +132,7 @@ def _send(place: Deployed, lines: Sequence[bytes], in_lake: Collection[Name]) ->
             shown.show(f"Firehose: {counted:,} of {len(plan.to_send):,} lines accepted")
 
         rng = random.Random()  # noqa: S311  # jitter
-        with _shown() as shown:
+        with ProgressLine() as shown:
             packs = plan_redrive_packs(plan.to_send)
             return plan, send_packs(packs, put, accepted, rng=rng, sleep=time.sleep)
 
@@ -149,7 +143,7 @@ def _read_error_lines(lake: Bucket, hours: Hours) -> list[bytes]:
     with (
         calling(f"reading error objects from {lake.name}"),
         ThreadPoolExecutor(READ_AT_ONCE) as pool,
-        _shown() as shown,
+        ProgressLine() as shown,
     ):
         keys = [each.key for each in lake.find_objects(ERRORS_PREFIX) if is_error_object(each.key, hours)]
         for number, (key, content) in enumerate(zip(keys, pool.map(lake.read_object, keys), strict=True), start=1):
@@ -171,37 +165,6 @@ class _Tally:
         answer = self._engine.ask(question)
         self.scanned_bytes += answer.scanned_bytes or 0
         return answer
-
-
-class _Shown:
-    """Says on standard error how far something has come: on a terminal in one line, else a line every two seconds; and the last of it always."""
-
-    def __init__(self) -> None:
-        self._last = ""
-        self._shown_at = time.monotonic()
-
-    def show(self, line: str) -> None:
-        """How far it has come now."""
-        self._last = line
-        if sys.stderr.isatty():
-            click.echo(f"\r\x1b[2K{line}", err=True, nl=False)
-        elif time.monotonic() - self._shown_at >= _SHOWN_EVERY_S:
-            click.echo(line, err=True)
-            self._last, self._shown_at = "", time.monotonic()
-
-    def close(self) -> None:
-        """The last of it."""
-        if self._last:
-            click.echo("" if sys.stderr.isatty() else self._last, err=True)
-
-
-@contextmanager
-def _shown() -> Iterator[_Shown]:
-    shown = _Shown()
-    try:
-        yield shown
-    finally:
-        shown.close()
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -25,6 +24,7 @@ import click
 from cli.answers import printable
 from cli.athena import EXIT_INTERRUPTED, describe_cost
 from cli.compacting import find_place
+from cli.progress import ProgressLine
 from cli.replay_bucket import (
     MOVE_AFTER,
     ReplayOvertaken,
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 
 # Hours of raw/ whose objects lie on this machine together; one question to Athena for all of them.
 WINDOW_HOURS: Final = 12
-_SHOWN_EVERY_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,16 +215,8 @@ class _Run:
         self._out.left[hour] = str(error).replace(f"{folder}/", f"s3://{self._place.lake.name}/")
 
     def _fetch(self, folder: Path, keys: Sequence[str], what: str) -> None:
-        shown_at = time.monotonic()
-
-        def tell(number: int, of: int) -> None:
-            nonlocal shown_at
-            if time.monotonic() - shown_at >= _SHOWN_EVERY_S:
-                shown_at = time.monotonic()
-                click.echo(f"S3: {number:,} of {of:,} {what}", err=True)
-
-        with calling(f"reading from {self._place.lake.name}"):
-            fetch(self._place.lake, keys, folder, tell)
+        with calling(f"reading from {self._place.lake.name}"), ProgressLine() as line:
+            fetch(self._place.lake, keys, folder, lambda number, of: line.show(f"S3: {number:,} of {of:,} {what}"))
 
 
 def _bound(first_hour: str) -> str:

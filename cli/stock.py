@@ -8,9 +8,9 @@ Refuses to know: options, reports, what is found.
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,15 +20,14 @@ from audit_lambda.objects import Pace, unasked
 from audit_lambda.stock import keep_stock, take_stock
 from cli.answers import printable
 from cli.athena import describe_bytes
+from cli.deployed import read_outputs
 from cli.deploying import connect
-from infra.cloudformation import CloudFormation
+from cli.progress import ProgressLine
 from infra.errors import DeployError
-from infra.stacks import stack_name
 from local.lake.store import FolderStore
 from sql.hours import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -37,20 +36,19 @@ if TYPE_CHECKING:
     from audit_lambda.spans import Span
     from audit_lambda.stock import Stock
 
-_LINES_EVERY: Final = 1_000  # objects read, where standard error is no terminal
-
 
 def look_at_folder(root: Path, span: Span, *, now: datetime) -> Stock:
     """The group `integrity` of the whole lake in this folder. Raises: InventoryDamaged, OSError."""
-    return take_stock(
-        FolderStore(root),
-        span,
-        reach="whole",
-        now_us=(now - EPOCH) // timedelta(microseconds=1),
-        expiry_days={},
-        pace=Pace(),
-        on_progress=shower(),
-    )
+    with ProgressLine() as line:
+        return take_stock(
+            FolderStore(root),
+            span,
+            reach="whole",
+            now_us=(now - EPOCH) // timedelta(microseconds=1),
+            expiry_days={},
+            pace=Pace(),
+            on_progress=partial(show_objects, line),
+        )
 
 
 def keep_in_folder(root: Path, stock: Stock) -> None:
@@ -72,48 +70,25 @@ def look_at_deployed(
     """
     try:
         session = connect(region)
-        stacks = CloudFormation(session.client("cloudformation"), pause=lambda: None, tell=lambda _: None)
-        storage = stacks.describe(stack_name(prefix, "storage"))
-        if storage is None or "LakeBucketName" not in storage.outputs:
-            return unasked(f"no stack {stack_name(prefix, 'storage')} names the lake's bucket"), None
-        store = BucketStore(session.client("s3"), bucket=storage.outputs["LakeBucketName"])
-        stock = take_stock(
-            store,
-            span,
-            reach="near",
-            now_us=(now - EPOCH) // timedelta(microseconds=1),
-            expiry_days=store.read_expiry_days(),
-            pace=Pace(may_read=lambda: not unread, why_not="--unread was said" if unread else ""),
-            on_progress=shower(),
-        )
+        bucket = read_outputs(session, prefix, ("LakeBucketName",))["LakeBucketName"]
+        store = BucketStore(session.client("s3"), bucket=bucket)
+        with ProgressLine() as line:
+            stock = take_stock(
+                store,
+                span,
+                reach="near",
+                now_us=(now - EPOCH) // timedelta(microseconds=1),
+                expiry_days=store.read_expiry_days(),
+                pace=Pace(may_read=lambda: not unread, why_not="--unread was said" if unread else ""),
+                on_progress=partial(show_objects, line),
+            )
     except (ClientError, BotoCoreError, DeployError) as error:
         return unasked(f"the lake's objects could not be listed: {error}"), None
-    end_line()
     click.echo(printable(next(result.why for result in stock.results if result.name == "present")), err=True)
     return stock.results, stock.figure
 
 
-def shower() -> Callable[[Progress], None]:
-    """Says on standard error how far the objects have come: on a terminal in one line, else a line for each thousand that was read."""
-    told = -1
-
-    def show(progress: Progress) -> None:
-        nonlocal told
-        listed = (
-            f"{progress.listed_count:,} listed, {progress.read_count:,} read ({describe_bytes(progress.read_bytes)})"
-        )
-        line = f"objects: {progress.day}, {listed}"
-        if sys.stderr.isatty():
-            click.echo(f"\r\x1b[2K{line}", err=True, nl=False)
-        elif progress.read_count // _LINES_EVERY > told:
-            told = progress.read_count // _LINES_EVERY
-            if told:
-                click.echo(line, err=True)
-
-    return show
-
-
-def end_line() -> None:
-    """End the line that `shower` wrote on a terminal."""
-    if sys.stderr.isatty():
-        click.echo(err=True)
+def show_objects(line: ProgressLine, progress: Progress) -> None:
+    """How far the objects have come."""
+    listed = f"{progress.listed_count:,} listed, {progress.read_count:,} read ({describe_bytes(progress.read_bytes)})"
+    line.show(f"objects: {progress.day}, {listed}")

@@ -117,11 +117,11 @@ def test_the_stacks_say_where_the_lake_is() -> None:
 @pytest.mark.usefixtures("account")
 def test_what_the_stacks_do_not_say_is_named() -> None:
     make_stack("t-storage", {"LakeBucketName": "t-lake", "WorkBucketName": "t-work"})
-    with pytest.raises(AwsRefused, match="do not say DatabaseName, WorkgroupName"):
+    with pytest.raises(AwsRefused, match="it does not say DatabaseName, WorkgroupName"):
         find_place("t", None)
     result = CliRunner().invoke(command, ["--athena", "--name", "t"])
     assert 1 == result.exit_code
-    assert "`ticklake deploy` makes them" in result.stderr
+    assert "`ticklake deploy` makes it" in result.stderr
 
 
 @pytest.mark.usefixtures("account")

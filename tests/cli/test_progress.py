@@ -1,108 +1,61 @@
+"""Progress on standard error: one line on a terminal, some lines in a log, and the last word always."""
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import io
+from contextlib import redirect_stderr
 
 import pytest
 
-from cli.progress import ErrandView, describe_duration, describe_effort, describe_errand
-from producer.continuity import Hole
-from producer.errand import Mission
-from producer.healing import HealReceipt
-from producer.intervals import IntervalSet
-from producer.ledger import Ledger
-
-if TYPE_CHECKING:
-    from producer.healing import Outcome
+from cli.progress import ProgressLine
 
 
-class Errand:
-    """As far as it is shown."""
+class Terminal(io.StringIO):
+    """What a terminal was sent."""
 
-    state = "fetching"
-
-    def __init__(self, *holes: Hole, receipts: list[HealReceipt] | None = None) -> None:
-        self.mission = Mission(named=holes)
-        self.expected = 5_000
-        self.receipts = receipts or []
-
-    @property
-    def missing(self) -> int:
-        return sum(len(hole.missing) for hole in self.mission.holes)
+    def isatty(self) -> bool:
+        return True
 
 
-class Producer:
-    """Likewise."""
-
-    class journal:  # noqa: N801 - it stands for an attribute
-        pending, backlog_pending = 300, 4
-
-    class delivery:  # noqa: N801 - likewise
-        trouble = ""
-
-    def __init__(self) -> None:
-        self.ledger = Ledger()
+def logged(times: list[float], *lines: str, is_news: bool | None = None) -> None:
+    """Show these lines with a clock that says these times."""
+    with ProgressLine(clock=iter(times).__next__) as progress:
+        for line in lines:
+            progress.show(line, is_news=is_news)
 
 
-def hole(first: int, last: int) -> Hole:
-    missing = IntervalSet([(first, last)])
-    return Hole("A-B", first, last, before=None, after=None, reason="stalled", missing=missing)
+def test_a_log_has_a_line_after_two_seconds_and_the_last_one(capsys: pytest.CaptureFixture[str]) -> None:
+    logged([0.0, 1.0, 2.0, 2.0, 3.0], "at 1", "at 2", "at 3")
+    assert ("", ["at 2", "at 3"]) == ((said := capsys.readouterr()).out, said.err.splitlines())
 
 
-def receipt(of: Hole, outcome: Outcome, why: str | None) -> HealReceipt:
-    return HealReceipt(of, outcome, of.expected, of.expected - len(of.missing), why)
+def test_what_was_said_is_not_said_again_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    logged([0.0, 2.0, 2.0], "all")
+    assert "all\n" == capsys.readouterr().err
 
 
-def view(errand: Any, times: list[float]) -> ErrandView:
-    return ErrandView(errand, Producer(), clock=iter(times).__next__)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("is_news", "said"), [(True, ["a", "b"]), (False, [])])
+def test_a_log_has_what_is_news_and_not_what_is_none(
+    capsys: pytest.CaptureFixture[str], *, is_news: bool, said: list[str]
+) -> None:
+    logged([0.0, 9.0, 9.0], "a", "b", is_news=is_news)
+    assert said == capsys.readouterr().err.splitlines()
 
 
-def test_progress_says_how_far_how_fast_and_how_long_yet() -> None:
-    patient = hole(1, 5_000)
-    errand = Errand(patient)
-    showing = view(errand, [10.0, 14.0])
-    assert "fetching: 0 of 5,000 trades, 0/s | REST nothing yet | 304 lines pending" == showing.line()
-    patient.missing.remove(3_001, 5_000)
-
-    assert "fetching: 2,000 of 5,000 trades, 500/s, 6 s left | REST nothing yet | 304 lines pending" == showing.line()
+def test_a_terminal_has_one_line_that_ends() -> None:
+    with redirect_stderr(terminal := Terminal()):
+        logged([0.0], "a", "b", is_news=False)
+    assert "\r\x1b[2Ka\r\x1b[2Kb\n" == terminal.getvalue()
 
 
-def test_trouble_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    showing = view(Errand(hole(1, 5_000)), [10.0, 12.0])
-    showing._producer.ledger.rest.update({"200": 3, "429": 1})
-    showing._producer.delivery.trouble = "Firehose is away."
-    showing.show()
-    assert ("", "") == tuple(capsys.readouterr())
-    showing.show()
-
-    assert "REST 3 x 200, 1 x 429 | 304 lines pending | TROUBLE: Firehose is away.\n" in capsys.readouterr().err
+def test_a_line_that_is_cleared_leaves_the_terminal_as_it_was() -> None:
+    with redirect_stderr(terminal := Terminal()), ProgressLine() as progress:
+        progress.show("a")
+        progress.clear()
+    assert "\r\x1b[2Ka\r\x1b[2K" == terminal.getvalue()
 
 
-def test_the_receipt_balances_and_lists_what_is_still_missing() -> None:
-    healed, partly, untouched = hole(1, 10), hole(20, 29), hole(40, 49)
-    healed.missing.remove(1, 10)
-    partly.missing.remove(20, 24)
-    receipts = [receipt(healed, "healed", None), receipt(partly, "partly_healed", "gone")]
-    errand = Errand(healed, partly, untouched, receipts=receipts)
-    errand.expected = 30
-
-    assert [
-        "errand     fetching: 3 holes = 1 healed + 1 partly healed + 0 not healed + 1 still open",
-        "  trades     30 missing = 15 fetched + 15 still missing",
-        "  A-B 20..29: 5 trades missing: gone",
-    ] == list(describe_errand(errand))  # type: ignore[arg-type]
-
-
-def test_a_long_list_is_cut_and_says_so() -> None:
-    holes = [hole(at, at) for at in range(1, 60, 2)]
-    errand = Errand(*holes, receipts=[receipt(each, "unhealed", "gone") for each in holes])
-
-    assert "  and 10 holes more: `ticklake query holes`" == list(describe_errand(errand))[-1]  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (61, "1 min 1 s"), (7_260, "2 h 1 min")])
-def test_durations(seconds: float, text: str) -> None:
-    assert text == describe_duration(seconds)
-
-
-def test_the_effort_is_in_pages_and_at_the_rate_that_is_kept() -> None:
-    assert "861,276 trades, about 862 pages, 1 min 48 s at least" == describe_effort(861_276)
+def test_nothing_shown_is_nothing_said() -> None:
+    with redirect_stderr(terminal := Terminal()), ProgressLine():
+        pass
+    assert "" == terminal.getvalue()
