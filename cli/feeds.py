@@ -16,13 +16,17 @@ from typing import Final, Literal
 
 import click
 
+from local.exchange.errors import RecordingUnreadable
 from local.exchange.market import LastTrade
+from local.exchange.recording import open_recording
 from local.lake.answers import run_query
 from local.lake.folder import claim_lake, open_lake, sibling_for
 from producer.feed import why_unreachable
+from producer.products import is_product
 from sql.questions import query_from_sql
 
 _PROBE_S: Final = 5.0
+_SAID: Final = 6  # kinds of frames that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,38 @@ def read_last_trades(lake: Path) -> dict[str, LastTrade]:
     with open_lake(lake) as opened:
         rows = run_query(opened, query_from_sql(last), {}).rows
     return {product_id: LastTrade(*numbers) for product_id, *numbers in rows}
+
+
+def recorded_products(path: Path) -> tuple[str, ...]:
+    """
+    The products whose recorded tickers can be replayed, in order of appearance; what of the recording is passed over is said.
+
+    Raises: RecordingUnreadable; also where it holds no ticker, since nothing would ever come of it.
+    """
+    survey = open_recording(path).survey()
+    served = tuple(product_id for product_id in survey.tickers if is_product(product_id))
+    named = [f"{count:,} of type {kind!r:.40}" for kind, count in sorted(survey.skipped.items())]
+    named += [
+        f"{n:,} of {each!r:.80}, which is no product's name"
+        for each, n in survey.products.items()
+        if not is_product(each)
+    ]
+    named += [
+        f"{n:,} matches of {each}"
+        for each, count in survey.products.items()
+        if is_product(each) and (n := count - survey.tickers.get(each, 0))
+    ]
+    if not served:
+        unnamed = survey.frame_count - sum(survey.products.values())
+        found = ", ".join([*named[:_SAID], *([f"{unnamed:,} that name no type and product"] if unnamed else [])])
+        raise RecordingUnreadable(
+            path,
+            f"none of its frames is a ticker of Coinbase Exchange (there are {found or 'none'}; Advanced Trade's format is not read)",
+        )
+    if named:
+        more = f", and {len(named) - _SAID} kinds more" if len(named) > _SAID else ""
+        click.echo(f"Of {path} only tickers are replayed. Passed over: {', '.join(named[:_SAID])}{more}.")
+    return served
 
 
 def decode_speed(text: str) -> float | None:

@@ -25,7 +25,7 @@ from rich.logging import RichHandler
 
 from cli.answers import print_answer
 from cli.driving import EXIT_FAULT, drive, exit_code
-from cli.feeds import FeedPlan, claim_folder, decode_speed, plan_feed, read_last_trades
+from cli.feeds import FeedPlan, claim_folder, decode_speed, plan_feed, read_last_trades, recorded_products
 from cli.keys import read_api_key
 from cli.options import make_settings, settings_options
 from cli.receipts import describe_engine, describe_producer
@@ -48,14 +48,15 @@ from local.lake.folder import LakeError, open_lake
 from producer.errors import TicklakeError
 from producer.firehose import Firehose, connect_firehose
 from producer.settings import Settings
-from sql.questions import load_query
+from sql.questions import QueryError, QueryFailed, load_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
     from local.firehose.config import StreamConfig
     from local.firehose.counters import EngineSnapshot
+    from local.lake.folder import Lake
     from producer.ledger import Receipt
     from sql.engine import Answer
 
@@ -193,7 +194,7 @@ class _Run:
         if self.values["products"]:
             return self.values["products"]
         if isinstance(self.plan.feed, Path):
-            return open_recording(self.plan.feed).product_ids
+            return recorded_products(self.plan.feed)
         return Settings().products
 
     def _stream(self, name: str) -> StreamConfig:
@@ -259,14 +260,20 @@ class _Run:
 
     def _answer(self) -> None:
         with open_lake(self.lake) as lake:
-            for name in ("last_price", "vwap"):
-                self._print(name, run_query(lake, load_query(name), {}))
-            self._print("ohlcv", _last_of_each(run_query(lake, load_query("ohlcv"), {})))
+            for name, shown in (("last_price", None), ("vwap", None), ("ohlcv", _last_of_each)):
+                self._print(lake, name, shown)
         click.echo(f"\nAsk it more: ticklake query --list --lake {self.lake}")
 
-    def _print(self, name: str, answer: Answer) -> None:
-        click.echo(f"\n{load_query(name).question}")
-        print_answer(answer, self.console)
+    def _print(self, lake: Lake, name: str, shown: Callable[[Answer], Answer] | None) -> None:
+        """One question and its answer; a lake that cannot answer one (a value beyond an engine's reach) is as full as its receipt says."""
+        question = load_query(name)
+        click.echo(f"\n{question.question}")
+        try:
+            answer = run_query(lake, question, {})
+        except QueryFailed as failed:
+            click.echo(str(failed), err=True)
+            return
+        print_answer(shown(answer) if shown else answer, self.console)
 
 
 def _last_of_each(answer: Answer) -> Answer:
@@ -299,5 +306,5 @@ def _known_errors() -> Iterator[None]:
     """Errors that say their own sentence, without a stack trace."""
     try:
         yield
-    except (TicklakeError, EngineError, ExchangeError, LakeError) as error:
+    except (TicklakeError, EngineError, ExchangeError, LakeError, QueryError) as error:
         raise click.ClickException(str(error)) from error

@@ -38,11 +38,12 @@ CHANNELS: Final[dict[str, Channel]] = {"ticker": "ticker", "match": "matches", "
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a whole recording holds, from one pass over it."""
+    """What a whole recording holds, from one pass over it; `tickers` counts those among the frames that name a product."""
 
     products: dict[str, int]
     frame_count: int
     skipped: dict[str, int]
+    tickers: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -77,13 +78,15 @@ class Recording:
         """
         if self.surveyed is None:
             products: Counter[str] = Counter()
+            tickers: Counter[str] = Counter()
             reading = Recording(self.path, self.products)
             frame_count = 0
             for tick in reading.ticks():
                 frame_count += 1
                 if tick.product_id is not None:
                     products[tick.product_id] += 1
-            self.surveyed = Survey(dict(products), frame_count, dict(reading.skipped))
+                    tickers[tick.product_id] += tick.channel == "ticker"
+            self.surveyed = Survey(dict(products), frame_count, dict(reading.skipped), dict(+tickers))
         return self.surveyed
 
     def ticks(self) -> Iterator[Tick]:
