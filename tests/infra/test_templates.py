@@ -429,6 +429,27 @@ def test_the_topic_takes_the_alarms_of_both_stacks() -> None:
     assert "ticklake-upkeep-audit-slow".startswith(before)
 
 
+@pytest.mark.parametrize(
+    ("stack", "kind", "path"),
+    [
+        ("pipeline", "AWS::Budgets::Budget", ("Budget", "BudgetName")),  # AWS Budgets has one endpoint for all regions
+        (
+            "pipeline",
+            "AWS::CloudWatch::Dashboard",
+            ("DashboardName",),
+        ),  # "All dashboards in your account are global" (PutDashboard)
+        ("storage", "AWS::S3::Bucket", ("BucketName",)),
+    ],
+)
+def test_names_that_an_account_has_once_differ_by_region(stack: str, kind: str, path: tuple[str, ...]) -> None:
+    for found in properties(stack, kind).values():
+        name: Any = found
+        for step in path:
+            name = name[step]
+        assert "us-east-1" in name
+        assert name.startswith("local")  # and by stack
+
+
 # ---------------------------------------------------------------------- constants that stand in code and in templates
 
 
