@@ -36,14 +36,14 @@ def command(prefix: str, region: str | None) -> None:
         watched = [f"{states[stack].name}-" for stack in WATCHED if stack in states]
         client = connect(region).client("cloudwatch")
         alarms = {start: read_alarms(client, start) for start in watched}
+        if not states:
+            click.echo(f"There is no stack named {prefix}-…")
+        for line in [*describe_outputs(states), "", *describe_alarms(alarms)]:  # before Glue is asked: it may refuse
+            click.echo(line)
         catalog = find_catalog(connect(region), states)
         views = catalog.plan_views() if catalog is not None else None
     except (DeployError, EngineFailed) as failed:
         raise click.ClickException(str(failed)) from failed
-    if not states:
-        click.echo(f"There is no stack named {prefix}-…")
-    for line in [*describe_outputs(states), "", *describe_alarms(alarms)]:
-        click.echo(line)
     if views is not None:
         click.echo(describe_views(views))
     click.echo(f"\nNext: {next_command(prefix, states)}")

@@ -8,9 +8,12 @@ Source: Amazon Data Firehose API reference, DeliveryStreamDescription; echoed La
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from local.firehose.config import MIB, StreamConfig
+
+if TYPE_CHECKING:
+    from local.firehose.config import LambdaConfig
 
 Tree = Mapping[str, Any]
 DESTINATION_ID: Final = "destinationId-000000000001"
@@ -67,6 +70,8 @@ def _destination(config: StreamConfig) -> Tree:
     tree.setdefault("CompressionFormat", config.target.compression)
     tree.setdefault("EncryptionConfiguration", {"NoEncryptionConfig": "NoEncryption"})
     tree.setdefault("S3BackupMode", "Disabled")
+    if config.transform is not None and "ProcessingConfiguration" in tree:
+        tree["ProcessingConfiguration"] = _processing(tree["ProcessingConfiguration"], config.transform, tree)
     if config.backup is not None:
         backup = dict(tree.pop(_CONFIGURATION, {}))
         backup["BufferingHints"] = _hints(config.backup.hints.bound_bytes, config.backup.hints.interval_s)
@@ -75,6 +80,30 @@ def _destination(config: StreamConfig) -> Tree:
         tree[_DESCRIPTION] = backup
     tree.pop(_CONFIGURATION, None)
     return tree
+
+
+def _processing(given: Tree, transform: LambdaConfig, destination: Tree) -> Tree:
+    """What was given, and in the Lambda's parameters what AWS adds to those that were not."""
+    defaults = {
+        "NumberOfRetries": str(transform.retries_count),
+        "RoleArn": str(destination.get("RoleARN", "")),
+        "BufferSizeInMBs": f"{transform.hints.bound_bytes / MIB:g}",
+        "BufferIntervalInSeconds": str(transform.hints.interval_s),
+    }
+    return {**given, "Processors": [_completed(processor, defaults) for processor in given["Processors"]]}
+
+
+def _completed(processor: Tree, defaults: Mapping[str, str]) -> Tree:
+    if processor["Type"] != "Lambda":
+        return processor
+    given = list(processor.get("Parameters") or [])
+    names = {parameter["ParameterName"] for parameter in given}
+    added = [
+        {"ParameterName": name, "ParameterValue": value}
+        for name, value in defaults.items()
+        if value and name not in names
+    ]
+    return {**processor, "Parameters": [*given, *added]}
 
 
 def _hints(bound_bytes: int, interval_s: int) -> Tree:

@@ -62,6 +62,22 @@ def test_a_created_stream_calls_its_lambda(served: type[Served]) -> None:
     assert [b"A"] == list(firehose.store.objects.values())
 
 
+def test_what_was_not_said_of_a_lambda_is_described_with_awss_defaults(served: type[Served]) -> None:
+    with served() as firehose:
+        _create(firehose, **_processing(NumberOfRetries="0"))
+        processing = _described(firehose)["Destinations"][0]["ExtendedS3DestinationDescription"][
+            "ProcessingConfiguration"
+        ]
+        [processor] = processing["Processors"]
+        assert {
+            **_LAMBDA_PARAMETERS,
+            "NumberOfRetries": "0",
+            "RoleArn": _ROLE,
+            "BufferSizeInMBs": "1",
+            "BufferIntervalInSeconds": "60",
+        } == {parameter["ParameterName"]: parameter["ParameterValue"] for parameter in processor["Parameters"]}
+
+
 def test_a_lambda_that_nobody_has_is_found_out_when_it_is_called(served: type[Served]) -> None:
     with served() as firehose:
         _create(firehose, **_processing(LambdaArn="arn:aws:lambda:us-east-1:000000000000:function:nobody"))
