@@ -17,10 +17,11 @@ from compact_lambda.hour import Place
 from local.athena.engine import Outcome, Running, Where
 from local.athena.guesses import Guesses
 from local.athena.statements import decode_statement
-from sql.athena import Statistics, column_type
+from sql.athena import Statistics
 from sql.catalog import plan_base_views
 from sql.dialect import ATHENA
 from sql.engine import Answer, EngineFailed
+from sql.result_set import column_type
 from sql.views import load_views
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -24,9 +23,7 @@ from sql.athena import (
     Progress,
     QueryEnded,
     Statistics,
-    column_type,
     connect_athena,
-    decode_value,
 )
 from sql.catalog import plan_base_views
 from sql.dialect import ATHENA, parse_select
@@ -44,10 +41,6 @@ if TYPE_CHECKING:
 
 BIGINT = {"Name": "n", "Type": "bigint", "Precision": 19, "Scale": 0}
 TEXT = {"Name": "t", "Type": "varchar", "Precision": 2**31 - 1, "Scale": 0}
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 def cells(*texts: str | None) -> dict[str, Any]:
@@ -103,55 +96,7 @@ def connected(client: Any, **options: Any) -> Athena:
 SELECT = parse_select("SELECT n, t FROM x")
 
 
-# ---------------------------------------------------------------------- answers
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "value"),
-    [
-        ("9007199254740993", "bigint", 9007199254740993),
-        ("-1", "integer", -1),
-        ("0.000000000000000001", "decimal(38,18)", Decimal("1E-18")),
-        (
-            "12345678901234567890.123456789012345678",
-            "decimal(38,18)",
-            Decimal("12345678901234567890.123456789012345678"),
-        ),
-        ("1.0E10", "double", 1e10),
-        ("Infinity", "double", float("inf")),
-        ("true", "boolean", True),
-        ("false", "boolean", False),
-        ("2026-11-23", "date", date(2026, 11, 23)),
-        ("2026-11-23 02:30:19.123", "timestamp", at("2026-11-23T02:30:19.123000")),
-        ("2026-11-23 02:30:19.123456", "timestamp", at("2026-11-23T02:30:19.123456")),
-        ("2026-11-23 02:30:19.123 UTC", "timestamp with time zone", at("2026-11-23T02:30:19.123000")),
-        ("2026-11-23 02:30:19.123 +01:00", "timestamp with time zone", at("2026-11-23T01:30:19.123000")),
-        ("2026-11-23 02:30:19 America/New_York", "timestamp with time zone", at("2026-11-23T07:30:19")),
-        ("", "varchar", ""),
-        ("true", "varchar", "true"),
-        ("[1, null]", "array", "[1, null]"),
-        ("{a=1}", "row", "{a=1}"),
-        (None, "varchar", None),
-        (None, "decimal(38,18)", None),
-    ],
-)
-def test_a_value_is_read_by_its_columns_type_and_exactly(text: str | None, kind: str, value: Any) -> None:
-    assert (value, type(value)) == (decode_value(text, kind), type(decode_value(text, kind)))
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [("1.5", "bigint"), ("x", "decimal(38,18)"), ("yes", "boolean"), ("2026-11-23 02:30:19.123456789", "timestamp")],
-)
-def test_text_that_is_not_of_its_type_is_said_and_never_guessed(text: str, kind: str) -> None:
-    client = FakeAthena("SUCCEEDED", columns=({**BIGINT, "Type": kind},), pages=([cells("n"), cells(text)],))
-    with pytest.raises(EngineFailed, match="cannot be read by the types it states"):
-        connected(client).ask(SELECT)
-
-
-def test_a_decimal_names_its_digits() -> None:
-    assert "decimal(38,18)" == column_type({"Type": "decimal", "Precision": 38, "Scale": 18})
-    assert "timestamp" == column_type({"Type": "timestamp", "Precision": 3, "Scale": 0})
+# ---------------------------------------------------------------------- following
 
 
 def test_the_header_stands_on_the_first_page_alone_and_a_row_that_looks_like_it_stays() -> None:
@@ -159,9 +104,6 @@ def test_the_header_stands_on_the_first_page_alone_and_a_row_that_looks_like_it_
     answer = connected(FakeAthena("SUCCEEDED", columns=(TEXT,), pages=pages)).ask(SELECT)
     assert ([("a",), (None,), ("t",), ("",)], ("t",), ("varchar",)) == (answer.rows, answer.columns, answer.types)
     assert 12_000_000 == answer.scanned_bytes
-
-
-# ---------------------------------------------------------------------- following
 
 
 def test_a_statement_is_followed_to_its_end_and_each_look_is_told() -> None:

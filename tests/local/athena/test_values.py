@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.athena.values import column_info, encode_row, encode_value
-from sql.athena import column_type, decode_value
+from sql.result_set import column_type, decode_value
 
 
 @pytest.mark.parametrize(
