@@ -4,7 +4,8 @@ Trade ids per product, in line: what came next, what came again, and which ids a
 Theory of operation. On one connection Coinbase Exchange's ticker carries every trade, and a product's trade ids rise by
 exactly one (measured on 1.2 million recorded tickers). So the next id is the last one plus one; a jump is a hole whose ids are
 known exactly; an id that is not new is either a repeat (the last ticker is sent again after every subscribe) or a late
-arrival that fills part of an open hole. `suspect` remembers what happened since a product's last new trade, so that a hole
+arrival that fills part of an open hole. An id from before the first one known (two connections' frames crossed; a recording put
+before another) makes a hole up to that one. `suspect` remembers what happened since a product's last new trade, so that a hole
 carries the reason it came from; with nothing suspected, the exchange dropped it.
 
 An id further on than any outage explains may be a wrong one: it would make a hole of millions, and every true trade after it would
@@ -72,7 +73,7 @@ LEAP_TRADES: Final = 10_000_000
 
 
 class Next:
-    """The product's next trade, or its first ever: nothing to say."""
+    """The product's next trade, its first ever, or the one before its first: nothing to say."""
 
 
 class Repeat:
@@ -89,7 +90,7 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A trade further on than the next: the ids in between are a hole."""
+    """A trade further on than the next, or from before the first: the ids in between are a hole."""
 
     hole: Hole
 
@@ -110,6 +111,7 @@ class Continuity:
     def __init__(self) -> None:
         self.unnamed: list[Hole] = []  # open holes that inheriting found, and that no gap line names yet
         self._last: dict[str, tuple[int, str | None]] = {}
+        self._first: dict[str, int] = {}  # from this trade on, up to the last, each was seen or is in a hole
         self._suspect: dict[str, GapReason] = {}
         self._open: dict[str, list[Hole]] = {}
         self._polled: dict[str, IntervalSet] = {}
@@ -120,6 +122,8 @@ class Continuity:
         """What this trade says about those before it."""
         last = self._last.get(product_id)
         if last is None or trade_id == last[0] + 1:
+            if last is None:
+                self._first[product_id] = trade_id
             self._last[product_id] = (trade_id, event_time)
             if self._suspect:
                 self._suspect.pop(product_id, None)
@@ -127,6 +131,8 @@ class Continuity:
                 self._leapt.pop(product_id, None)
             return NEXT
         if trade_id <= last[0]:
+            if trade_id < self._first.get(product_id, 0):
+                return self._begin_earlier(product_id, Edge(trade_id, event_time))
             return self.look_back(product_id, trade_id)
         if not self._is_believed(product_id, last[0], trade_id, seen=True):
             return DOUBT
@@ -147,6 +153,7 @@ class Continuity:
         if not self.is_new(product_id, trade_id):
             return False
         if product_id not in self._last:
+            self._first[product_id] = trade_id
             self._last[product_id] = (trade_id, event_time)
         else:
             self._polled.setdefault(product_id, IntervalSet()).add(trade_id, trade_id)
@@ -202,6 +209,26 @@ class Continuity:
             after=after,
             reason=reason,
             missing=missing,
+        )
+        self._open.setdefault(product_id, []).append(hole)
+        return Jump(hole)
+
+    def _begin_earlier(self, product_id: str, trade: Edge) -> Step:
+        """A trade from before the first one known: what lies between is a hole, which those that follow it may fill."""
+        first = self._first[product_id]
+        if first - trade.trade_id > LEAP_TRADES:  # likelier a wrong id than a hole
+            return REPEAT
+        self._first[product_id] = trade.trade_id
+        if trade.trade_id == first - 1:
+            return NEXT
+        hole = Hole(
+            product_id=product_id,
+            first=trade.trade_id + 1,
+            last=first - 1,
+            before=trade,
+            after=Edge(first, None),
+            reason=self._suspect.get(product_id, "dropped_by_exchange"),
+            missing=IntervalSet([(trade.trade_id + 1, first - 1)]),
         )
         self._open.setdefault(product_id, []).append(hole)
         return Jump(hole)
@@ -273,6 +300,7 @@ class Continuity:
         """Everything that has to survive a restart, as JSON values."""
         return {
             "last": {product_id: list(last) for product_id, last in self._last.items()},
+            "first": dict(self._first),
             "open": [_hole_to_memory(hole) for hole in self.open_holes()],
             "suspect": dict(self._suspect),
             "given_up": [_hole_to_memory(hole) for holes in self._given_up.values() for hole in holes],
@@ -286,6 +314,7 @@ class Continuity:
         continuity = cls()
         for product_id, (trade_id, event_time) in memory.get("last", {}).items():
             continuity._last[product_id] = (trade_id, event_time)
+        continuity._first = dict(memory.get("first", {}))  # an older journal has none
         continuity._suspect = dict(memory.get("suspect", {}))
         continuity._leapt = {product_id: (told, seen) for product_id, (told, seen) in memory.get("leapt", {}).items()}
         for product_id, ids in memory.get("polled", {}).items():

@@ -272,3 +272,21 @@ def test_a_hole_that_somebody_else_found_is_not_remembered() -> None:
     continuity.close(theirs)
 
     assert [] == continuity.to_memory()["given_up"]
+
+
+def test_a_trade_from_before_the_first_makes_a_hole_that_those_after_it_fill() -> None:
+    continuity = Continuity()
+    see(continuity, 100, 101)
+    continuity = Continuity.from_memory(continuity.to_memory())  # also across a restart
+
+    (jump,) = see(continuity, 95)
+    assert isinstance(jump, Jump)
+    assert (96, 99, 95, 100) == (jump.hole.first, jump.hole.last, jump.hole.before.trade_id, jump.hole.after.trade_id)  # type: ignore[union-attr]
+    assert [Late(jump.hole, closed=False), REPEAT, NEXT] == see(continuity, 96, 100, 102)
+    assert [(97, 99)] == list(jump.hole.missing)
+
+
+def test_the_trade_just_before_the_first_leaves_no_hole_and_one_from_another_age_proves_nothing() -> None:
+    continuity = Continuity()
+    assert [NEXT, NEXT, REPEAT] == see(continuity, LEAP_TRADES * 2, LEAP_TRADES * 2 - 1, 7)
+    assert [] == continuity.open_holes()
