@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from compact_lambda.bucket import Taken
 from compact_lambda.plans import LONGEST_TRY
-from sql.compaction import plan_check_of, plan_unload, read_check
+from sql.compaction import Check, plan_check_of, plan_unload, read_check
 from sql.history import Manifest, decode_manifest, encode_manifest, history_key, manifest_key
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from compact_lambda.bucket import Bucket
-    from sql.compaction import Check, HourPlan
+    from sql.compaction import HourPlan
     from sql.engine import Answer
 
 # Beside Athena's results, so that whoever may write those may write here, and the rule that expires those expires what a crash left.
@@ -111,40 +111,59 @@ def compact_hour(
     Compact one hour; `step` is told of each step once it is done, and the hour counts after `named`.
 
     Shapes: `nonce` makes the generation one that nobody else writes, of letters and digits; `replacing` is the tag of the hour's manifest, None
-    where it has none.
+    where it has none. Of a plan without inputs only the manifest is written.
     Clock: read twice; a try longer than LONGEST_TRY does not count.
     Raises: HourFailed, Taken, EngineFailed; what the buckets raise.
     """
     began = clock()
     generation = plan.generation + nonce
-    folder = f"{ASIDE}{plan.event_hour}/{generation}/"
-    statement = plan_unload(
-        plan, generation=generation, bucket=place.lake.name, folder=f"s3://{place.work.name}/{folder}"
-    )
-    scanned_bytes = place.athena.run(statement).scanned_bytes
-    step("written")
-    aside = [each.key for each in place.work.find_objects(folder)]
-    objects = [history_key(plan.event_hour, generation, part=part) for part in range(len(aside))]
-    for source, key in zip(aside, objects, strict=True):
-        place.lake.copy_object(place.work.name, source, key=key)
-    step("copied")
-    check, checked_bytes = _verify(place, plan, generation)
-    step("verified")
+    # Athena has no IN of nothing, and an hour without objects no trades to ask it for.
+    made = _make(place, plan, generation, step) if plan.inputs else _NOTHING
     if clock() - began > LONGEST_TRY:
         raise HourStalled(event_hour=plan.event_hour)
     manifest = Manifest(
         event_hour=plan.event_hour,
         hour_start_us=plan.start_us,
         generation=generation,
-        trades=check.trades,
-        objects=tuple(objects) if check.trades else (),
+        trades=made.check.trades,
+        objects=made.objects if made.check.trades else (),
         inputs=plan.inputs,
     )
     tag = _name(place.lake, manifest, replacing)
     step("named")
-    place.work.delete_objects(aside)
+    place.work.delete_objects(made.aside)
     step("cleared")
-    return Written(manifest=manifest, tag=tag, delivered=check.delivered, scanned_bytes=scanned_bytes + checked_bytes)
+    return Written(manifest=manifest, tag=tag, delivered=made.check.delivered, scanned_bytes=made.scanned_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An hour that lies in history and is as it should be: its keys there, those aside, what was found, what Athena scanned."""
+
+    objects: tuple[str, ...]
+    aside: tuple[str, ...]
+    check: Check
+    scanned_bytes: int
+
+
+_NOTHING: Final = _Made((), (), Check(delivered=0, trades=0, wrong=()), 0)
+
+
+def _make(place: Place, plan: HourPlan, generation: str, step: Callable[[Step], None]) -> _Made:
+    folder = f"{ASIDE}{plan.event_hour}/{generation}/"
+    statement = plan_unload(
+        plan, generation=generation, bucket=place.lake.name, folder=f"s3://{place.work.name}/{folder}"
+    )
+    scanned_bytes = place.athena.run(statement).scanned_bytes
+    step("written")
+    aside = tuple(each.key for each in place.work.find_objects(folder))
+    objects = tuple(history_key(plan.event_hour, generation, part=part) for part in range(len(aside)))
+    for source, key in zip(aside, objects, strict=True):
+        place.lake.copy_object(place.work.name, source, key=key)
+    step("copied")
+    check, checked_bytes = _verify(place, plan, generation)
+    step("verified")
+    return _Made(objects, aside, check, scanned_bytes + checked_bytes)
 
 
 def _verify(place: Place, plan: HourPlan, generation: str) -> tuple[Check, int]:

@@ -126,6 +126,7 @@ def plan_compaction(survey: Survey, *, now: datetime, from_us: int, to_us: int, 
     """
     What is to be done to the hours that lie, in part at least, in from_us..to_us.
 
+    Shapes: an hour that was compacted and that a replay has left without a trade has no inputs: its manifest is to say so.
     Clock: an hour is closed when it ended GRACE before `now`; `even_open` takes the others as well.
     """
     near: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -135,12 +136,12 @@ def plan_compaction(survey: Survey, *, now: datetime, from_us: int, to_us: int, 
     served = {manifest.event_hour for manifest in survey.served}
     closed_us = (now - EPOCH - GRACE) // timedelta(microseconds=1) - HOUR_US
     plans, still_open = [], []
-    for hour in sorted(near.keys() - served - {NO_HOUR}):
+    for hour in sorted((near.keys() | set(survey.reopened)) - served - {NO_HOUR}):
         start_us = hour_start_us(hour)
         if start_us + HOUR_US <= from_us or start_us >= to_us:
             continue
         if even_open or start_us <= closed_us:
-            plans.append(HourPlan(event_hour=hour, start_us=start_us, inputs=near[hour]))
+            plans.append(HourPlan(event_hour=hour, start_us=start_us, inputs=near.get(hour, {})))
         else:
             still_open.append(hour)
     return CompactionPlan(

@@ -6,6 +6,7 @@ import itertools
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
@@ -19,6 +20,7 @@ from sql.catalog import plan_base_views
 from sql.dialect import ATHENA
 from sql.glue import read_table
 from sql.history import plan_compaction
+from sql.replays import Record, encode_record, placed_key, record_key
 from sql.views import load_views
 from tests.compact_lambda.lakes import BUCKET, Aws, FolderBucket, aws, failing, parse_question
 from tests.local.lake.trades import LATER, files, put, select, ticker, ticks
@@ -182,6 +184,24 @@ def test_a_late_object_reopens_its_hour(tmp_path: Path) -> None:
     (hour,) = run(lake).done
     assert ("2026/11/23/02", True, 3) == (hour.event_hour, hour.reopened, hour.trades)
     assert 4 == len(lake.athena.select(TICKS))
+
+
+def test_an_hour_whose_trades_a_replay_took_elsewhere_holds_none_of_them_any_more(tmp_path: Path) -> None:
+    lake = aws(tmp_path)
+    wrong = put(tmp_path, "wrong", [ticker(1), ticker(2)])
+    run(lake)
+    folder = "processed/coinbase/ticker/2026/11/23/07"
+    placed = placed_key(folder, "0123456789abcdef", 0)
+    put(tmp_path, PurePosixPath(placed).stem, [ticker(1, 18_300), ticker(2, 18_300)], hour="2026/11/23/07")
+    record = Record(1, "0123456789abcdef", {}, (placed,), (wrong,))
+    lake.lake.put_record(record_key(1), encode_record(record), replacing=None)
+    out = run(lake)
+    assert [("2026/11/23/02", 0, True), ("2026/11/23/07", 2, False)] == [
+        (hour.event_hour, hour.trades, hour.reopened) for hour in out.done
+    ]
+    shown = lake.athena.select("SELECT trade_id, event_time_us FROM ticks ORDER BY trade_id")
+    assert [(1, 7), (2, 7)] == [(trade_id, us // 3_600_000_000 % 24) for trade_id, us in shown]
+    assert [] == run(lake).done
 
 
 def test_the_view_begins_with_what_is_not_compacted(tmp_path: Path) -> None:

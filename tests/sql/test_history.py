@@ -82,6 +82,12 @@ def test_closed_hours_are_planned_oldest_first_each_with_all_objects_near_it() -
     assert [TWO, THREE] == [hour.event_hour for hour in plan(AS_MADE, now=CLOSED, even_open=True).hours]
 
 
+def test_an_hour_that_a_replay_left_without_a_trade_is_planned_to_say_so() -> None:
+    survey = judge_hours([OF_TWO], {"b": ()}, replaced=frozenset({"a"}), is_there={ROWS}.__contains__)
+    (hour,) = plan_compaction(survey, now=CLOSED, from_us=0, to_us=2**62, even_open=False).hours
+    assert HourPlan(event_hour=TWO, start_us=hour_start_us(TWO), inputs={}) == hour
+
+
 def test_a_manifest_comes_back_as_it_was_written() -> None:
     assert OF_TWO == decode_manifest(manifest_key(TWO), encode_manifest(OF_TWO))
 

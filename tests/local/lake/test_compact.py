@@ -6,6 +6,7 @@ import os
 import random
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow.parquet as pq
@@ -24,8 +25,10 @@ from local.lake.compact import (
     sweep,
 )
 from local.lake.folder import LakeError, LakeMissing
+from local.lake.live import write_whole
 from sql.glue import read_table
 from sql.history import GRACE, plan_compaction
+from sql.replays import Record, encode_record, placed_key, record_key
 from tests.local.lake.trades import HOUR, LATER, SESSION, files, put, select, ticker, ticks, us
 
 if TYPE_CHECKING:
@@ -117,6 +120,19 @@ def test_history_has_exact_decimals_and_times_sorted_in_small_groups(tmp_path: P
         }[column.type]
         for column in read_table("history").columns
     }
+
+
+def test_an_hour_whose_trades_a_replay_took_elsewhere_is_made_anew_once(tmp_path: Path) -> None:
+    wrong = put(tmp_path, "wrong", [ticker(1), ticker(2)])
+    compact(tmp_path)
+    placed = placed_key("processed/coinbase/ticker/2026/11/23/07", "0123456789abcdef", 0)
+    put(tmp_path, PurePosixPath(placed).stem, [ticker(1, 18_300), ticker(2, 18_300)], hour="2026/11/23/07")
+    write_whole(tmp_path / record_key(1), encode_record(Record(1, "0123456789abcdef", {}, (placed,), (wrong,))))
+    after = ticks(tmp_path)
+    assert 2 == len(after)
+    assert ["2026/11/23/02", "2026/11/23/07"] == compact(tmp_path)
+    assert after == ticks(tmp_path)
+    assert [] == compact(tmp_path)
 
 
 def test_a_late_row_is_seen_at_once_and_reopens_its_hour(tmp_path: Path) -> None:
