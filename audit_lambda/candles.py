@@ -4,16 +4,15 @@ The lake cross-checked with Coinbase's own candles: our minutes from ticks, aske
 Laws: never more than some products' minutes are held, and one product's candles, a page at a time; a product whose candles could not be had, or for
 which there was no time, is said by name and makes the check no better than run in part; only whole minutes are compared, in which the lake
 has trades or a producer testified to have watched; `now` is an argument.
-Refuses to know: HTTP (candle_fetch), what makes two candles differ and why (candle_compare).
+Refuses to know: HTTP (candle_fetch), how the lake is asked for its minutes (candle_minutes), what makes two candles differ and why (candle_compare).
 """
 
 # ruff: noqa: N818  # errors are named for what happened, as in the design: FeedLost, CandlesUnavailable
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Protocol
 
 from audit_lambda.candle_compare import (
     CHECK,
@@ -21,30 +20,29 @@ from audit_lambda.candle_compare import (
     Candle,
     CandlesUnreadable,
     Minute,
-    MinuteIds,
     Tolerance,
     compare_minute,
     decode_candles,
-    join_ids,
     list_findings,
     make_finding,
     plan_pages,
 )
+from audit_lambda.candle_minutes import ask, plan_batches, read_holes, read_minutes, read_products
 from audit_lambda.checks import MOST_FINDINGS, load_question
 from audit_lambda.findings import SEVERITIES, Finding
 from audit_lambda.report import CheckResult
 from sql.engine import EngineFailed
-from sql.hours import EPOCH, HOUR_US
-from sql.questions import decode_instant_us, load_query, plan_query
+from sql.hours import EPOCH
+from sql.questions import decode_instant_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from audit_lambda.candle_compare import Disagreement
+    from audit_lambda.candle_minutes import Hole, Product
     from audit_lambda.report import State
-    from sql.engine import Answer, Engine
-    from sql.questions import Query
+    from sql.engine import Engine
 
 QUESTION: Final = "Do Coinbase's own candles say the same as our ticks, minute by minute?"
 # Minutes of products asked for at once: about 40 MB as Python holds them, and 40 pages of Athena's answer.
@@ -54,11 +52,6 @@ MOST_FAILURES: Final = 3
 NO_TIME: Final = "there was no time left to ask for them"
 _NOTHING: Final = "there is no whole minute with trades or with testimony that somebody watched"
 _US: Final = timedelta(microseconds=1)
-_DAY_US: Final = 24 * HOUR_US
-# The golden section, in millionths: the days' beginnings lie as far from each other as can be.
-_STRIDE: Final = 618_034
-
-Hole = tuple[int, int, str]  # from, until, why; microseconds
 
 
 class CandlesUnavailable(Exception):
@@ -88,14 +81,6 @@ class CandleSource(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A product, and how many of its minutes are to be compared, as far as the lake can tell beforehand."""
-
-    product_id: str
-    minutes: int
-
-
 def check_candles(
     engine: Engine,
     fetch: CandleSource,
@@ -118,7 +103,7 @@ def check_candles(
     run = _Run(engine, fetch, scope, may_go_on, tolerance)
     try:
         products = read_products(engine, scope.values)
-        holes = _read_holes(engine, scope.values)
+        holes = read_holes(engine, scope.values)
     except EngineFailed as failed:
         return run.result("not_run", why=str(failed).rstrip("."))
     for batch in plan_batches(products, from_us=scope.from_us, most=most_minutes):
@@ -167,7 +152,7 @@ class _Run:
         self._look_at_time()
         if not self.given_up:
             try:
-                rows = _ask(self.engine, load_question("candle_minutes"), self._names(batch))
+                rows = ask(self.engine, load_question("candle_minutes"), self._names(batch))
             except EngineFailed as failed:
                 self.given_up = str(failed).rstrip(".")
         if self.given_up:
@@ -275,101 +260,3 @@ def _left_out(product: Product, why: str) -> Finding:
         amount=product.minutes,
         what=f"minutes not compared with Coinbase's candles: {why}",
     )
-
-
-def plan_batches(products: Sequence[Product], *, from_us: int, most: int) -> list[list[Product]]:
-    """
-    Every product once, as many together as have `most` minutes, neighbours by name; a product that has more is alone.
-
-    Shapes: `products` in the order of names. Which comes first changes from day to day, so that where time never is enough for
-    all, each has its turn.
-    """
-    first = from_us // _DAY_US * _STRIDE % 1_000_000 * len(products) // 1_000_000
-    batches: list[list[Product]] = []
-    for part in (products[first:], products[:first]):
-        batch: list[Product] = []
-        for product in part:
-            if batch and sum(each.minutes for each in batch) + product.minutes > most:
-                batches.append(batch)
-                batch = []
-            batch.append(product)
-        batches += [batch] if batch else []
-    return batches
-
-
-def read_products(engine: Engine, values: Mapping[str, str]) -> list[Product]:
-    """
-    The products that there are minutes of, in the order of names.
-
-    Raises: EngineFailed, ValueRefused, ParameterUnknown.
-    """
-    answer = _ask(engine, load_question("candle_products"), values)
-    return sorted((Product(str(name), int(minutes)) for name, minutes in answer.rows), key=lambda each: each.product_id)
-
-
-def read_minutes(
-    answer: Answer, holes: Mapping[str, Sequence[Hole]], whole: tuple[int, int]
-) -> Iterator[tuple[str, list[Minute]]]:
-    """
-    The minutes of candle_minutes.sql's answer that lie in `whole` (from, until), by product.
-
-    Shapes: rows in the order of products and times.
-    """
-    rows = (dict(zip(answer.columns, row, strict=True)) for row in answer.rows)
-    for product_id, group in groupby(rows, key=lambda row: str(row["product_id"])):
-        own = list(group)
-        ids = [_minute_ids(row) for row in own if row["trades"]]
-        yield (
-            product_id,
-            [
-                _minute(row, ids, holes.get(product_id, ()))
-                for row in own
-                if whole[0] <= row["start_us"] and row["start_us"] + MINUTE_US <= whole[1]
-            ],
-        )
-
-
-def _minute_ids(row: Mapping[str, Any]) -> MinuteIds:
-    return MinuteIds(*(int(row[name]) for name in ("start_us", "trades", "first_id", "last_id")))
-
-
-def _minute(row: Mapping[str, Any], ids: Sequence[MinuteIds], holes: Sequence[Hole]) -> Minute:
-    start_us = int(row["start_us"])
-    return Minute(
-        product_id=str(row["product_id"]),
-        start_us=start_us,
-        ours=Candle(*(row[name] for name in _FIGURES)) if row["trades"] else None,
-        ids=join_ids(ids, start_us),
-        hole=_hole_at(holes, start_us),
-        watched=bool(row["watched"]),
-    )
-
-
-_FIGURES: Final = ("open_price", "high_price", "low_price", "close_price", "volume")
-
-
-def _ask(engine: Engine, query: Query, values: Mapping[str, str]) -> Answer:
-    return engine.ask(plan_query(query, values))
-
-
-def _us(instant: datetime) -> int:
-    return (instant.replace(tzinfo=UTC) - EPOCH) // _US
-
-
-def _read_holes(engine: Engine, values: Mapping[str, str]) -> dict[str, list[Hole]]:
-    """Every named hole, whatever became of it: a minute whose ids are whole by now asks for none."""
-    by_product: dict[str, list[Hole]] = {}
-    answer = _ask(engine, load_query("holes"), values)
-    for cells in answer.rows:
-        row = dict(zip(answer.columns, cells, strict=True))
-        first, last = row["before_time"] or row["receive_time"], row["after_time"] or row["receive_time"]
-        by_product.setdefault(row["product_id"], []).append((_us(first), _us(last), row["reason"]))
-    return by_product
-
-
-def _hole_at(holes: Sequence[Hole], start_us: int) -> str:
-    """Why there is a hole in this minute: every reason that a hole which touches it has, or nothing."""
-    touching = {
-        reason for first_us, last_us, reason in holes if first_us < start_us + MINUTE_US and last_us >= start_us
-    }
-    return " and ".join(sorted(touching))

@@ -17,15 +17,12 @@ from websockets.asyncio.client import connect
 
 from audit_lambda.candle_compare import MINUTE_US, Tolerance
 from audit_lambda.candle_fetch import CandleClient
+from audit_lambda.candle_minutes import read_minutes, read_products
 from audit_lambda.candles import (
     MOST_FAILURES,
     NO_TIME,
     CandlesUnavailable,
-    Product,
     check_candles,
-    plan_batches,
-    read_minutes,
-    read_products,
 )
 from audit_lambda.checks import load_question
 from audit_lambda.verdict import decide_verdict
@@ -395,21 +392,6 @@ def test_an_exchange_that_is_not_there_is_not_asked_for_every_product(tmp_path: 
     assert MOST_FAILURES == len(asked)
     assert ("not_run", 9) == (result.state, len(result.findings))
     assert 6 == sum("in a row could not be had, last: HTTP 503" in finding.what for finding in result.findings)
-
-
-@pytest.mark.parametrize("day", range(6))
-def test_every_product_has_its_turn_once_whatever_day_it_is(day: int) -> None:
-    products = [Product(f"P{n}-USD", n * 100) for n in range(9)]
-    batches = plan_batches(products, from_us=day * 86_400_000_000, most=1_000)
-    assert products == sorted((each for batch in batches for each in batch), key=lambda each: each.product_id)
-    assert all(batch == sorted(batch, key=lambda each: each.product_id) for batch in batches)
-    assert all(sum(each.minutes for each in batch) <= 1_000 for batch in batches)
-
-
-def test_another_product_is_first_the_next_day() -> None:
-    products = [Product(f"P{n:02d}-USD", 1_440) for n in range(50)]
-    days = (plan_batches(products, from_us=day * 86_400_000_000, most=10_000) for day in range(50))
-    assert len({batches[0][0].product_id for batches in days}) > 40
 
 
 def test_two_holes_in_one_minute_are_both_known_reasons(tmp_path: Path, client: CandleClient) -> None:
