@@ -1,15 +1,13 @@
 """
-`ticklake audit`: is the lake whole? The verdict first, then what was found, and a report as JSON and as a page.
+`ticklake audit`: is the lake whole? A lake in a folder or a deployed one is found, asked and reported on.
 
 Laws: the exit code is the verdict's; nothing is written but the report and the inventory of objects beside it; an object that cannot be read
-keeps nobody from reporting that. What a lake holds reaches no terminal as a control sequence.
-Refuses to know: what is asked (infra/queries/audit), and what findings make of a lake (audit_lambda).
+keeps nobody from reporting that.
+Refuses to know: what is asked (infra/queries/audit), what findings make of a lake (audit_lambda), how a report is told (reports.py).
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -21,21 +19,17 @@ from typing import TYPE_CHECKING, Final
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 
 from audit_lambda.audit import ThresholdUnknown, audit_lake, refuse_nonsense
 from audit_lambda.candle_fetch import COINBASE, CandleClient
 from audit_lambda.candles import check_candles
-from audit_lambda.findings import SEVERITIES
 from audit_lambda.inventory import InventoryDamaged
-from audit_lambda.page import render_page
-from audit_lambda.report import encode_report
 from audit_lambda.spans import Span, report_folder
 from audit_lambda.verdict import TARGET
-from audit_lambda.words import VERDICT_WORDS, say_budget, say_instant, say_objective, say_share, say_span, say_why
-from cli.answers import print_answer, printable
+from cli.answers import printable
 from cli.athena import describe_cost, find_athena, metered
 from cli.progress import ProgressLine
+from cli.reports import SETTLED, leave_report, print_report
 from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
 from cli.stock import keep_in_folder, look_at_deployed, look_at_folder
 from local.lake.folder import LakeError, open_lake, require_lake
@@ -51,16 +45,13 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from audit_lambda.audit import Progress
-    from audit_lambda.findings import Finding, Verdict
+    from audit_lambda.findings import Verdict
     from audit_lambda.report import CheckResult, Report
     from sql.engine import Engine
 
 # 1 and 2 are click's, for an error and for a wrong option.
 EXIT_CODES: Final[Mapping[Verdict, int]] = {"whole": 0, "healed": 0, "holes": 3, "damaged": 4, "unproven": 5}
-# Every session of the lake has closed: what is delivered is there, and nothing is on its way.
-_SETTLED_AT_HOME: Final = "1ms"
 _SETTLE: Final = "20m"
-_MOST_SHOWN: Final = 40
 _RUNNING: Final = "SELECT count(*) FROM (SELECT session FROM sessions GROUP BY session HAVING max(IF(event = 'closed', 1, 0)) = 0) AS s"
 
 
@@ -171,25 +162,15 @@ def command(
         raise click.UsageError(str(error)) from error
     except (LakeError, EngineFailed, InventoryDamaged, OSError) as error:
         raise click.ClickException(printable(str(error))) from error
-    _print_report(made)
+    print_report(made)
     if product is not None and not made.slo.expected:
         click.echo(
             printable(f"No trade of {product} is known in this time: is that how the exchange writes it?"), err=True
         )
     folder = report or (None if athena else lake / report_folder(asked.span))
     if folder is not None:
-        _leave_report(folder, made)
+        leave_report(folder, made)
     sys.exit(EXIT_CODES[made.verdict])
-
-
-def _leave_report(folder: Path, report: Report) -> None:
-    try:
-        _write_report(folder, report)
-    except OSError as error:
-        raise click.ClickException(
-            printable(f"The report could not be written: {error}. Name a folder with --report.")
-        ) from error
-    click.echo(f"\nReport: {folder / 'report.html'}")
 
 
 def _decode_thresholds(others: tuple[str, ...]) -> dict[str, str]:
@@ -226,7 +207,7 @@ def _audit_folder(lake: Path, asked: _Asked) -> Report:
     """The report of a lake in a folder, its objects included. Raises: LakeError, InventoryDamaged, OSError."""
     require_lake(lake)
     # At home a late object reopens its hour at once: nothing waits for the next compaction.
-    asked = replace(asked, thresholds={"history.fold": _SETTLED_AT_HOME, **asked.thresholds})
+    asked = replace(asked, thresholds={"history.fold": SETTLED, **asked.thresholds})
     stock = look_at_folder(lake.resolve(), asked.span, now=asked.now)
     with ExitStack() as stack:
         try:
@@ -272,72 +253,9 @@ def _ask(engine: Engine, lake: str, asked: _Asked, *, settle: str, extra: list[C
 def _decide_settle(engine: Engine) -> str:
     """Nothing is on its way in a lake whose sessions have all closed. Raises: EngineFailed."""
     ((running,),) = engine.ask(plan_query(query_from_sql(_RUNNING), {})).rows
-    return _SETTLE if running else _SETTLED_AT_HOME
+    return _SETTLE if running else SETTLED
 
 
 def _show(line: ProgressLine, progress: Progress) -> None:
     said = "not run" if progress.why else "answered" if progress.found is None else f"{progress.found} found"
     line.show(f"{progress.number}/{progress.count}  {progress.name}: {said}", is_news=True)
-
-
-def _write_report(folder: Path, report: Report) -> None:
-    # The page first: what reads the JSON may then rely on the page.
-    _put(folder / "report.html", render_page(report).encode())
-    _put(folder / "report.json", json.dumps(encode_report(report), ensure_ascii=False).encode())
-
-
-def _put(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    aside.replace(path)
-
-
-def _print_report(report: Report) -> None:
-    click.echo(printable(f"{VERDICT_WORDS[report.verdict]}. {say_why(report)}"))
-    slo = report.slo
-    click.echo(printable(f"{say_span(report)}. {say_share(slo)} {say_objective(slo)} {say_budget(slo)}"))
-    if waits := _settles(report):
-        click.echo(
-            f"Not judged yet: what came in the last {' or '.join(waits)}, for more may be on its way (--settle)."
-        )
-    for state, said in (("not_run", "Not run"), ("partly", "Run in part")):
-        for why, names in _by_reason(report, state).items():
-            click.echo(printable(f"{said}: {', '.join(names)}: {why.rstrip('.')}."))
-    console = Console()
-    findings = sorted(
-        (f for check in report.checks for f in check.findings), key=lambda f: (-SEVERITIES.index(f.severity), -f.amount)
-    )
-    if findings:
-        click.echo()
-        columns = ("severity", "check", "about", "from", "to", "first", "last", "amount", "what")
-        types = (*["varchar"] * 5, "bigint", "bigint", "bigint", "varchar")
-        print_answer(Answer(columns, types, [_row(finding) for finding in findings[:_MOST_SHOWN]]), console)
-    count = sum(check.found_count for check in report.checks)
-    if count > _MOST_SHOWN:
-        click.echo(f"{count - _MOST_SHOWN} more are in the report.")
-
-
-def _settles(report: Report) -> list[str]:
-    """How long before now lines are not judged; none in a lake at rest, or of a time that is over."""
-    if report.to_us < report.made_us:
-        return []
-    return sorted({check.thresholds.get("settle", _SETTLED_AT_HOME) for check in report.checks} - {_SETTLED_AT_HOME})
-
-
-def _by_reason(report: Report, state: str) -> dict[str, list[str]]:
-    """By the reason, which checks: one broken object may keep most of them from being asked."""
-    names: dict[str, list[str]] = {}
-    for check in report.checks:
-        if check.state == state:
-            names.setdefault(check.why, []).append(check.name)
-    return names
-
-
-def _row(finding: Finding) -> tuple[str | int | None, ...]:
-    about = " ".join(part for part in (finding.product_id, finding.session) if part)
-    times = (None if at_us is None else say_instant(at_us) for at_us in (finding.first_us, finding.last_us))
-    return (
-        *(finding.severity, finding.check, about, *times, finding.first_id, finding.last_id),
-        *(finding.amount, finding.what),
-    )
