@@ -503,6 +503,10 @@ def test_templates_hand_the_producer_products_that_it_takes() -> None:
         Settings(products=("nonsense",))
 
 
+def test_a_log_that_cannot_be_written_does_not_hold_up_the_feed() -> None:
+    assert "non-blocking" == container()["LogConfiguration"]["Options"]["mode"]
+
+
 def dashboard_metrics() -> list[tuple[str, str]]:
     (dashboard,) = properties("pipeline", "AWS::CloudWatch::Dashboard").values()
     widgets = json.loads(dashboard["DashboardBody"])["widgets"]
