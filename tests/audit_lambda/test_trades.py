@@ -79,12 +79,15 @@ def say(root: Path, *words: Word) -> None:
     put(root, "words", rows, kind="gap")
 
 
-def refuse(root: Path, kind: str, trade_id: int) -> None:
-    line = {"v": 1, "session": SECOND, "n": 7, "kind": kind, "message": {"trade_id": trade_id}, "product_id": PRODUCT}
-    envelope = {"rawData": base64.b64encode(json.dumps(line).encode()).decode(), "errorCode": "Lambda.X"}
+def refuse(root: Path, kind: str, *trade_ids: int, **message: str) -> None:
     path = root / "errors/coinbase/processing-failed/2026/11/23/02/one"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(envelope) + "\n")
+    with path.open("w") as file:
+        for trade_id in trade_ids:
+            told = {"message": {"trade_id": trade_id, **message}, "product_id": PRODUCT, "receive_time": instant(100)}
+            line = {"v": 1, "session": SECOND, "n": 7, "kind": kind, **told}
+            envelope = {"rawData": base64.b64encode(json.dumps(line).encode()).decode(), "errorCode": "Lambda.X"}
+            file.write(json.dumps(envelope) + "\n")
 
 
 def find(root: Path, *, now_s: float | None = None) -> list[Found]:
@@ -189,6 +192,24 @@ def test_what_was_fetched_and_then_refused_is_named_by_the_refusal(tmp_path: Pat
     assert what.startswith(
         "trades missing: they were fetched, as a gap line says (disconnected, healed), and the lines that brought them were refused, "
     )
+
+
+@pytest.mark.parametrize("there", [[], range(1, 10), range(12, 20)])
+def test_what_only_a_refused_line_names_is_a_hole_also_beyond_what_is_there(
+    tmp_path: Path, there: Iterable[int]
+) -> None:
+    trades(tmp_path, there)
+    refuse(tmp_path, "ticker", 10, 11, 0, 9_223_372_036_854_775_807)
+    assert [("hole", 10, 11, "trades missing: their lines were refused, line_invalid")] == find(tmp_path)
+    assert [] == find(tmp_path, now_s=100)  # it may still be fetched
+
+
+def test_a_refused_copy_of_a_trade_that_is_there_and_one_of_before_what_is_read_prove_nothing(tmp_path: Path) -> None:
+    trades(tmp_path, range(10, 20))
+    refuse(tmp_path, "ticker", 5, 12, time="2026-11-01T00:00:00Z")
+    with open_lake(tmp_path) as lake:
+        values = {"now": LATER.isoformat(), "from": HOUR.isoformat()}
+        assert [] == LakeEngine(lake).ask(plan_check(CHECK, values)).rows
 
 
 def test_what_is_said_to_have_come_may_still_be_on_its_way(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@
 -- Coinbase numbers a product's trades without holes. Ids that are absent between two that are there (or beyond them, where a gap line knows of
 -- them) are a hole where the latest gap line about them says that they are missing, or where a refused line names them. They are damage where nobody names
 -- them, and where that gap line says that they came: unless what came is itself a line that was refused (a fetched one; the ticker that was
--- refused before is no excuse). What a gap line named and is there is healed. Where several holes overlap, as those of two producers do, every reason
+-- refused before is no excuse). So is what a refused line names beyond those that are there, or of a product of which nothing is there, where no gap line
+-- speaks of it. What a gap line named and is there is healed. Where several holes overlap, as those of two producers do, every reason
 -- is said. A hole belongs to the time of the next trade; one whose next trade came within settle_us of now is not judged yet, and a gap line
 -- of that age proves nothing of what it says came. Rows are read from lead_us before the time asked for, so that a hole's near side is known. Gap
 -- lines are rows of at most a day's age.
@@ -76,9 +77,20 @@ refused AS (
     coalesce(json_extract_scalar(message, '$.message.product_id'), json_extract_scalar(message, '$.product_id')) AS product_id,
     TRY_CAST(json_extract_scalar(message, '$.message.trade_id') AS BIGINT) AS trade_id,
     IF(kind = 'trade', 'refused_heal', 'refused') AS place,
-    reason
+    reason,
+    date_diff(
+      'millisecond', TIMESTAMP '1970-01-01 00:00:00.000',
+      TRY_CAST(substr(replace(json_extract_scalar(message, '$.message.time'), 'T', ' '), 1, 16) || ':00' AS TIMESTAMP)
+    ) * 1000 AS event_us,
+    coalesce(
+      date_diff(
+        'millisecond', TIMESTAMP '1970-01-01 00:00:00.000',
+        coalesce(TRY_CAST(substr(replace(json_extract_scalar(message, '$.receive_time'), 'T', ' '), 1, 19) AS TIMESTAMP), arrival_time)
+      ) * 1000,
+      :from_us
+    ) AS at_us
   FROM (
-    SELECT kind, IF(kind IN ('ticker', 'trade'), line, NULL) AS message, reason
+    SELECT kind, IF(kind IN ('ticker', 'trade'), line, NULL) AS message, reason, arrival_time
     FROM refusals
     WHERE lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - :lead_us - 3600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
   ) AS lines
@@ -110,15 +122,18 @@ told AS (
 ranges AS (
   SELECT
     product_id, place, first_id, last_id, previous_us AS near_us, event_time_us AS far_us, receive_time_us AS known_us,
-    CAST(NULL AS VARCHAR) AS refusal
+    CAST(NULL AS VARCHAR) AS refusal, CAST(NULL AS BIGINT) AS refused_us
   FROM absences
   UNION ALL
-  SELECT product_id, IF(is_claim = 1, 'claimed', 'named'), first_id, last_id, NULL, NULL, NULL, NULL
+  SELECT product_id, IF(is_claim = 1, 'claimed', 'named'), first_id, last_id, NULL, NULL, NULL, NULL, NULL
   FROM told
   UNION ALL
-  SELECT product_id, place, trade_id, trade_id, NULL, NULL, NULL, reason
+  -- An id that is none would be beyond the end of all. A trade of before the rows that are read may be there: nothing is said of it.
+  SELECT
+    product_id, place, trade_id, trade_id, NULL, NULL, NULL, reason,
+    IF(event_us >= 1325376000000000 AND event_us < :from_us - :lead_us, NULL, at_us)
   FROM refused
-  WHERE trade_id IS NOT NULL AND (:product IS NULL OR product_id = :product)
+  WHERE trade_id BETWEEN 1 AND 999999999999999998 AND (:product IS NULL OR product_id = :product)
 ),
 -- One line of ids per product, cut wherever something begins or ends.
 cuts AS (
@@ -127,13 +142,15 @@ cuts AS (
     IF(step = 1, first_id, last_id + 1) AS id,
     sum(IF(place = 'between', step, 0)) AS between_step,
     sum(IF(place IN ('before', 'after'), step, 0)) AS beyond_step,
+    max(IF(place = 'after', 1, 0)) AS is_there,
     sum(IF(place = 'named', step, 0)) AS named_step,
     sum(IF(place IN ('refused', 'refused_heal'), step, 0)) AS refused_step,
     sum(IF(place = 'refused_heal', step, 0)) AS refused_heal_step,
     max(IF(step = 1 AND place = 'between', near_us, NULL)) AS near_us,
     max(IF(step = 1 AND place = 'between', far_us, NULL)) AS far_us,
     max(IF(step = 1 AND place = 'between', known_us, NULL)) AS known_us,
-    max(IF(step = 1, refusal, NULL)) AS refusal
+    max(IF(step = 1, refusal, NULL)) AS refusal,
+    max(IF(step = 1, refused_us, NULL)) AS refused_us
   FROM ranges
   CROSS JOIN (VALUES 1, -1) AS edges (step)
   GROUP BY product_id, IF(step = 1, first_id, last_id + 1)
@@ -144,14 +161,16 @@ pieces AS (
     id AS first_id,
     lead(id) OVER (PARTITION BY product_id ORDER BY id) - 1 AS last_id,
     sum(between_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS between_depth,
-    sum(beyond_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS beyond_depth,
+    sum(beyond_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING)
+      + IF(max(is_there) OVER (PARTITION BY product_id) = 1, 0, 1) AS beyond_depth,
     sum(named_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS named_depth,
     sum(refused_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS refused_depth,
     sum(refused_heal_step) OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS refused_heal_depth,
     last_value(near_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS near_us,
     last_value(far_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS far_us,
     last_value(known_us) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS known_us,
-    last_value(refusal) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS refusal
+    last_value(refusal) IGNORE NULLS OVER (PARTITION BY product_id ORDER BY id ROWS UNBOUNDED PRECEDING) AS refusal,
+    refused_us
   FROM cuts
 ),
 -- What each word says of each piece that it names; what it says came since too short a time is not said yet.
@@ -189,9 +208,9 @@ testimony AS (
 judged AS (
   SELECT
     product_id, first_id, last_id, names, reasons, missing_reasons, status, refusal, state,
-    IF(between_depth > 0, near_us, name_near_us) AS near_us,
-    IF(between_depth > 0, far_us, name_far_us) AS far_us,
-    IF(between_depth > 0, known_us, name_known_us) AS known_us
+    CASE WHEN between_depth > 0 THEN near_us WHEN state = 'refused' THEN refused_us ELSE name_near_us END AS near_us,
+    CASE WHEN between_depth > 0 THEN far_us WHEN state = 'refused' THEN refused_us ELSE name_far_us END AS far_us,
+    CASE WHEN between_depth > 0 THEN known_us WHEN state = 'refused' THEN refused_us ELSE name_known_us END AS known_us
   FROM (
     SELECT
       p.*, t.names, t.reasons, t.missing_reasons, t.status,
@@ -205,6 +224,7 @@ judged AS (
         WHEN beyond_depth > 0 AND is_missing_inside = 1 THEN 'hole'
         WHEN beyond_depth > 0 AND is_missing_inside = 0 AND refused_heal_depth > 0 THEN 'refused_heal'
         WHEN beyond_depth > 0 AND is_missing_inside = 0 THEN 'said_to_be_there'
+        WHEN beyond_depth > 0 AND refused_us IS NOT NULL AND t.names IS NULL THEN 'refused'
         WHEN beyond_depth = 0 AND named_depth > 0 AND t.names IS NOT NULL THEN 'healed'
         ELSE 'nothing'
       END AS state
@@ -223,7 +243,7 @@ runs AS (
       *,
       IF(
         lag(state) OVER (PARTITION BY product_id ORDER BY first_id) = state
-        AND lag(known_us) OVER (PARTITION BY product_id ORDER BY first_id) = known_us
+        AND (state = 'refused' OR lag(known_us) OVER (PARTITION BY product_id ORDER BY first_id) = known_us)
         AND (state <> 'hole' OR lag(names) OVER (PARTITION BY product_id ORDER BY first_id) = names),
         0, 1
       ) AS begins
