@@ -200,7 +200,8 @@ class Deployment:
                 self._upload(states["storage"].outputs["WorkBucketName"], package)
             state = self.cloudformation.execute(proposal)
         if stack in HOLD_DATA and not plan:  # also of a stack that was made without this program
-            self.cloudformation.protect(name, DATA_POLICY, from_removal=stack == "storage")
+            for call in self.cloudformation.protect(name, DATA_POLICY, from_removal=stack == "storage"):
+                self.say(f"  {name} is without a protection: this CloudFormation does not know {call}")
         return state
 
     def _show(self, proposal: ChangeSet) -> None:

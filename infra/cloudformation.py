@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore.exceptions
@@ -37,6 +39,17 @@ def calling(doing: str) -> Iterator[None]:
         raise AwsRefused(doing=doing, message=f"{error.get('Code', '')}: {error.get('Message', '')}") from refused
     except (botocore.exceptions.BotoCoreError, ResponseParserError) as refused:
         raise AwsRefused(doing=doing, message=str(refused)) from refused
+
+
+def _is_known(call: Callable[[], Any]) -> bool:
+    """Whether what is called knows the call at all; every other refusal is raised."""
+    try:
+        call()
+    except botocore.exceptions.ClientError as refused:
+        if refused.response.get("ResponseMetadata", {}).get("HTTPStatusCode") != HTTPStatus.NOT_IMPLEMENTED:
+            raise
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +132,21 @@ class CloudFormation:
             self._client.execute_change_set(ChangeSetName=proposal.id, StackName=proposal.stack)
         return self._follow(proposal.stack, seen)
 
-    def protect(self, name: str, policy: str, *, from_removal: bool) -> None:
-        """Let no update take away what holds data, and, if asked, nobody remove the stack by mistake."""
+    def protect(self, name: str, policy: str, *, from_removal: bool) -> list[str]:
+        """
+        Let no update take away what holds data, and, if asked, nobody remove the stack by mistake.
+
+        Shapes: returned are the calls that this CloudFormation does not know, for there are others than AWS's, and what they protect is none.
+        """
+        steps: dict[str, Callable[[], Any]] = {
+            "SetStackPolicy": partial(self._client.set_stack_policy, StackName=name, StackPolicyBody=policy)
+        }
+        if from_removal:
+            steps["UpdateTerminationProtection"] = partial(
+                self._client.update_termination_protection, StackName=name, EnableTerminationProtection=True
+            )
         with calling(f"protecting the stack {name}"):
-            self._client.set_stack_policy(StackName=name, StackPolicyBody=policy)
-            if from_removal:
-                self._client.update_termination_protection(StackName=name, EnableTerminationProtection=True)
+            return [step for step, call in steps.items() if not _is_known(call)]
 
     def remove(self, name: str) -> None:
         """Remove a stack, to its end. Raises: StackFailed."""

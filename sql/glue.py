@@ -90,7 +90,7 @@ def read_table(name: str) -> GlueTable:
 
 def decode_table(table_input: dict[str, Any]) -> GlueTable:
     """A template's TableInput as columns, partitions and a pattern for keys."""
-    parameters = table_input["Parameters"]
+    parameters = {name: _joined(value) for name, value in table_input["Parameters"].items()}
     partitions = _columns(table_input.get("PartitionKeys", []))
     prefix = _BUCKET.sub("", table_input["StorageDescriptor"]["Location"])
     template = _BUCKET.sub("", parameters.get("storage.location.template", prefix))
@@ -104,13 +104,17 @@ def decode_table(table_input: dict[str, Any]) -> GlueTable:
     )
 
 
+def _joined(value: Any) -> Any:
+    """A !Join of texts and names as one text; anything else as it is."""
+    return value[0].join(value[1]) if isinstance(value, list) else value
+
+
 def _columns(declared: list[dict[str, str]]) -> tuple[Column, ...]:
     return tuple(Column(name=c["Name"], type=c["Type"], comment=c.get("Comment", "")) for c in declared)
 
 
 def _key_pattern(template: str, parameters: dict[str, str]) -> str:
-    # In a !Sub, "${!name}" is CloudFormation's way to write the "${name}" that Athena reads.
-    pieces = re.split(r"\$\{!([a-z_]+)\}", template)
+    pieces = re.split(r"\$\{([a-z_]+)\}", template)
     literals, names = pieces[0::2], pieces[1::2]
     groups = [f"({_value_pattern(name, parameters)})" for name in names] + [""]
     return "^" + "".join(re.escape(text) + group for text, group in zip(literals, groups, strict=True)) + "[^/]+$"

@@ -196,7 +196,7 @@ class Running:
         if self._where.guesses.insert_location == "hive":
             return table.prefix + "".join(f"{name}={quote(value, safe='')}/" for name, value in values.items())
         template = re.sub(r"^s3://[^/]+/", "", table.parameters["storage.location.template"])
-        return re.sub(r"\$\{!?([a-z_]+)\}", lambda found: values[found[1]], template)
+        return re.sub(r"\$\{([a-z_]+)\}", lambda found: values[found[1]], template)
 
     def _unload(self) -> Outcome:
         prefix = f"s3://{self._where.bucket}/"

@@ -57,6 +57,7 @@ class FakeCloudFormation:
         self.failing: dict[str, str] = {}
         self.policies: dict[str, str] = {}
         self.kept: set[str] = set()
+        self.refusing: dict[str, tuple[int, str]] = {}
         self.calls: list[tuple[str, str]] = []
         self._count = 0
 
@@ -161,6 +162,10 @@ class FakeCloudFormation:
         self.policies[StackName] = StackPolicyBody
 
     def update_termination_protection(self, *, StackName: str, EnableTerminationProtection: bool) -> None:
+        if refused := self.refusing.get("UpdateTerminationProtection"):
+            status, code = refused
+            answer = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+            raise ClientError(answer, "UpdateTerminationProtection")  # type: ignore[arg-type]  # only what is looked at
         assert EnableTerminationProtection
         self.kept.add(StackName)
 

@@ -87,6 +87,17 @@ def test_a_protected_stack_is_not_removed() -> None:
         told.stacks.remove("s")
 
 
+def test_a_protection_that_is_not_known_there_is_named_and_one_that_is_refused_is_raised() -> None:
+    told = Told()
+    told.run(creates=True)
+    told.fake.refusing["UpdateTerminationProtection"] = (501, "InternalFailure")
+    assert ["UpdateTerminationProtection"] == told.stacks.protect("s", "{}", from_removal=True)
+    assert [] == told.stacks.protect("s", "{}", from_removal=False)
+    told.fake.refusing["UpdateTerminationProtection"] = (403, "AccessDenied")
+    with pytest.raises(AwsRefused, match="AccessDenied"):
+        told.stacks.protect("s", "{}", from_removal=True)
+
+
 def test_what_keeps_a_call_from_aws_is_said() -> None:
     with pytest.raises(AwsRefused, match="While asking, AWS said: Could not connect"), calling("asking"):
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")

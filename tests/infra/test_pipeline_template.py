@@ -48,9 +48,7 @@ def test_the_prefix_of_the_stream_and_the_template_of_the_table_name_the_same_ke
     written = re.sub(r"!\{partitionKeyFromLambda:(\w+)\}", r"<\1>", stream["Prefix"])
     table = read_table("delivered").parameters["storage.location.template"]
     read = (
-        table.split("/", 3)[3]
-        .replace("${!lake_kind}", "<kind>")
-        .replace("${!lake_hour}", "<year>/<month>/<day>/<hour>")
+        table.split("/", 3)[3].replace("${lake_kind}", "<kind>").replace("${lake_hour}", "<year>/<month>/<day>/<hour>")
     )
     assert written == read
 

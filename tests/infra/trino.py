@@ -118,7 +118,7 @@ def _plan_table(table: GlueTable, schema: str, root: Path, hours: tuple[str, str
     columns += [_plan_partition(c, table, hours) for c in table.partitions]
     settings = [f"format = '{_TABLE_FORMATS[table.name]}'", f"external_location = 'local://{root}/{table.prefix}'"]
     if table.partitions:
-        template = table.parameters["storage.location.template"].replace("${!", "${").split("/", maxsplit=3)[3]
+        template = table.parameters["storage.location.template"].split("/", maxsplit=3)[3]
         settings += [
             f"partitioned_by = ARRAY[{', '.join(repr(c.name) for c in table.partitions)}]",
             "partition_projection_enabled = true",

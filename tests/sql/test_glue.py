@@ -10,7 +10,7 @@ import pytest
 from sql.glue import decode_table, read_table
 
 
-def table_input(template: str, **parameters: str) -> dict[str, Any]:
+def table_input(template: str | list[Any], **parameters: str) -> dict[str, Any]:
     return {
         "Name": "t",
         "Parameters": {"storage.location.template": template, **parameters},
@@ -24,7 +24,7 @@ def table_input(template: str, **parameters: str) -> dict[str, Any]:
 
 def test_a_key_is_cut_where_the_template_says() -> None:
     declared = {"projection.day.type": "date", "projection.day.format": "yyyy-MM-dd"}
-    table = decode_table(table_input("s3://${Bucket}/a.b/day=${!day}/", **declared))
+    table = decode_table(table_input(["", ["s3://", "Bucket", "/a.b/day=${day}/"]], **declared))
     assert "a.b/" == table.prefix
     match = re.match(table.key_pattern, "a.b/day=2026-11-23/object")
     assert match
@@ -35,7 +35,7 @@ def test_a_key_is_cut_where_the_template_says() -> None:
 
 def test_an_enum_takes_its_values_and_no_others() -> None:
     table = decode_table(
-        table_input("s3://b/a.b/${!day}/", **{"projection.day.type": "enum", "projection.day.values": "mon,tue.x"})
+        table_input("s3://b/a.b/${day}/", **{"projection.day.type": "enum", "projection.day.values": "mon,tue.x"})
     )
     assert re.match(table.key_pattern, "a.b/tue.x/object")
     assert not re.match(table.key_pattern, "a.b/tuesx/object")
