@@ -7,8 +7,10 @@ Refuses to know: what commands do.
 
 from __future__ import annotations
 
+import errno
 import importlib
-from typing import Final
+import os
+from typing import Any, Final
 
 import click
 
@@ -32,8 +34,30 @@ COMMANDS: Final = {
 }
 
 
+# What to do about a file or folder that the system refuses.
+_REMEDIES: Final = {
+    errno.EACCES: "Check who may read and write there",
+    errno.EPERM: "Check who may read and write there",
+    errno.EROFS: "Name a folder that may be written",
+    errno.ENOSPC: "Make room there",
+    errno.EDQUOT: "Make room there, or have the quota raised",
+    errno.EFBIG: "Have the limit on the length of files raised (ulimit -f)",
+    errno.EMFILE: "Have the limit on open files raised (ulimit -n)",
+    errno.ENAMETOOLONG: "Name a folder with a shorter path",
+}
+
+
 class _Commands(click.Group):
     """Imports a command when it is asked for: `ticklake run` must not load the laptop's libraries."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The command; what the system refuses it on disk is a sentence."""
+        try:
+            return super().invoke(ctx)
+        except OSError as refused:
+            if refused.filename is None and refused.errno not in _REMEDIES:
+                raise  # a pipe that closed is click's to handle; anything else would be a fault of ours
+            raise click.ClickException(_say(refused)) from refused
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -54,6 +78,12 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _say(refused: OSError) -> str:
+    where = "" if refused.filename is None else f" ({os.fsdecode(refused.filename)})"
+    remedy = _REMEDIES.get(refused.errno or 0, "See that it is there and can be used")
+    return f"The system refused a file or folder: {refused.strerror}{where}. {remedy}, and start again; what is journaled stays journaled."
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

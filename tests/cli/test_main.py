@@ -60,3 +60,15 @@ def test_a_wrong_setting_is_one_sentence(
     assert 0 != result.exit_code
     assert says in result.output
     assert "Traceback" not in result.output
+
+
+def test_what_the_system_refuses_on_disk_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    recording = tmp_path / "r.jsonl"
+    recording.write_text("{}\n")
+
+    result = CliRunner().invoke(main, ["local", "--feed", str(recording), "--lake", str(tmp_path / "file" / "lake")])
+
+    assert 1 == result.exit_code
+    assert isinstance(result.exception, SystemExit), "not a stack trace"
+    assert f"Not a directory ({tmp_path}/file/lake" in result.output
