@@ -114,13 +114,13 @@ def prefixes_of_day(day: str) -> list[str]:
 def _roots(table: GlueTable) -> Iterator[str]:
     """A table's prefixes up to the hour: one for each kind that its template names."""
     template = table.parameters["storage.location.template"].split("/", 3)[3]
-    names = re.findall(r"\$\{!([a-z_]+)\}", template)[:-1]
+    names = re.findall(r"\$\{([a-z_]+)\}", template)[:-1]
     choices = [table.parameters[f"projection.{name}.values"].split(",") for name in names]
     for chosen in product(*choices):
         root = template
         for name, value in zip(names, chosen, strict=True):
-            root = root.replace(f"${{!{name}}}", value)
-        yield root[: root.index("${!")]
+            root = root.replace(f"${{{name}}}", value)
+        yield root[: root.index("${")]
 
 
 ROOTS: Final = tuple(root for table in TABLES for root in _roots(table))
