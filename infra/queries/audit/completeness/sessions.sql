@@ -5,8 +5,8 @@
 -- :settle_us duration, default 20m
 -- :reach_us duration, default 7d
 -- A session's lines are numbered 0, 1, 2 … without a hole: a number that is neither a row nor a refusal, before one that is, is damage, unless
--- the closing line says that Firehose refused as many for good. What a line of testimony names as lost (lines_lost: the producer's disk was damaged)
--- is a hole. A hole belongs to the time the next line was received; one whose next line was
+-- the closing line says that Firehose refused as many for good, beside those that testimony names. What a line of testimony names as lost (lines_lost:
+-- Firehose refused it for good, or the producer's disk was damaged) is a hole. A hole belongs to the time the next line was received; one whose next line was
 -- received within settle_us of now is not judged yet: lines overtake each other on their way. Lines are read from a day and two hours before the
 -- time asked for (late-data rule), trades from REST from reach_us before it; of such trades that happened earlier still raw/ is proof
 -- enough here. A session without a closing line is running, or was killed: a notice once it has been silent for settle_us.
@@ -46,15 +46,27 @@ lost AS (
     json_extract_scalar(t.testimony, '$.of_session') AS session,
     element_at(r.pair, 1) AS first_n,
     element_at(r.pair, 2) AS last_n,
-    min(t.receive_time_us) AS told_us
+    min(t.receive_time_us) AS told_us,
+    min(json_extract_scalar(t.testimony, '$.why')) AS why
   FROM lines AS t
   CROSS JOIN UNNEST(CAST(json_parse(coalesce(json_format(json_extract(t.testimony, '$.lost')), '[]')) AS ARRAY(ARRAY(BIGINT)))) AS r (pair)
   WHERE json_extract_scalar(t.testimony, '$.event') = 'lines_lost'
   GROUP BY 1, 2, 3
 ),
+-- How many lines of each session those are, each once: what was sent again after a crash may be told again, in other ranges.
+told AS (
+  SELECT session, CAST(sum(greatest(0, last_n - greatest(first_n - 1, coalesce(previous_n, -1)))) AS BIGINT) AS lines
+  FROM (
+    SELECT
+      session, first_n, last_n,
+      max(last_n) OVER (PARTITION BY session ORDER BY first_n, last_n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS previous_n
+    FROM lost
+  ) AS ranges
+  GROUP BY session
+),
 steps AS (
   SELECT
-    session, last_n AS n, first_n, told_us,
+    session, last_n AS n, first_n, told_us, why,
     max(receive_time_us) OVER (PARTITION BY session ORDER BY first_n, last_n ROWS UNBOUNDED PRECEDING) AS at_us,
     max(receive_time_us) OVER (PARTITION BY session ORDER BY first_n, last_n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS previous_us,
     max(last_n) OVER (PARTITION BY session ORDER BY first_n, last_n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS previous_n,
@@ -63,13 +75,13 @@ steps AS (
     max(closing) OVER (PARTITION BY session) AS closing
   FROM (
     SELECT
-      session, n AS first_n, n AS last_n, receive_time_us, CAST(NULL AS BIGINT) AS told_us,
+      session, n AS first_n, n AS last_n, receive_time_us, CAST(NULL AS BIGINT) AS told_us, CAST(NULL AS VARCHAR) AS why,
       IF(json_extract_scalar(testimony, '$.event') = 'closed', testimony, NULL) AS closing
     FROM lines
     UNION ALL
-    SELECT session, first_n, last_n, NULL, told_us, NULL
+    SELECT session, first_n, last_n, NULL, told_us, why, NULL
     FROM lost
-  ) AS told
+  ) AS told_and_held
 ),
 edges AS (
   SELECT
@@ -92,29 +104,35 @@ edges AS (
 ),
 found AS (
   SELECT
-    session, at_us, closing, previous_us,
+    e.session, at_us, closing, previous_us,
     coalesce(previous_n + 1, 0) AS first_id,
     first_n - 1 AS last_id,
     CAST(json_extract_scalar(closing, '$.lines') AS BIGINT) - CAST(json_extract_scalar(closing, '$.delivered') AS BIGINT)
-    - CAST(json_extract_scalar(closing, '$.pending') AS BIGINT) AS refused,
-    sum(first_n - coalesce(previous_n, -1) - 1) OVER (PARTITION BY session) AS missing,
+    - CAST(json_extract_scalar(closing, '$.pending') AS BIGINT) - coalesce(t.lines, 0) AS refused,
+    sum(first_n - coalesce(previous_n, -1) - 1) OVER (PARTITION BY e.session) AS missing,
     first_n - coalesce(previous_n, -1) - 1 AS amount,
     'missing' AS state
-  FROM edges
+  FROM edges AS e
+  LEFT JOIN told AS t ON t.session = e.session
   WHERE first_n - previous_n > 1 OR previous_n IS NULL AND first_n > 0 AND began_us >= :from_us - 3600000000
   UNION ALL
   SELECT session, at_us, closing, at_us, n, n, 0, 0, 1, 'not_closed'
   FROM edges
   WHERE next_n IS NULL AND closing IS NULL
   UNION ALL
-  SELECT s.session, coalesce(s.at_us, s.told_us), NULL, s.at_us, s.first_n, s.n, 0, 0, s.n - s.first_n + 1 - count(DISTINCT l.n), 'lost'
-  FROM steps AS s
-  LEFT JOIN lines AS l ON l.session = s.session AND l.n BETWEEN s.first_n AND s.n
-  WHERE s.told_us IS NOT NULL
-  GROUP BY s.session, s.at_us, s.told_us, s.first_n, s.n
+  SELECT
+    s.session, coalesce(s.at_us, s.told_us), NULL, s.at_us, s.begin_n, s.n, 0, 0, s.n - s.begin_n + 1 - count(DISTINCT l.n),
+    IF(s.why = 'refused_by_firehose', 'refused', 'lost')
+  FROM (
+    SELECT *, greatest(first_n, coalesce(previous_n, -1) + 1) AS begin_n
+    FROM steps
+    WHERE told_us IS NOT NULL
+  ) AS s
+  LEFT JOIN lines AS l ON l.session = s.session AND l.n BETWEEN s.begin_n AND s.n
+  GROUP BY s.session, s.at_us, s.told_us, s.begin_n, s.n, s.why
 )
 SELECT
-  CASE WHEN state = 'not_closed' THEN 'notice' WHEN state = 'lost' OR refused >= missing THEN 'hole' ELSE 'damage' END AS severity,
+  CASE WHEN state = 'not_closed' THEN 'notice' WHEN state IN ('lost', 'refused') OR refused >= missing THEN 'hole' ELSE 'damage' END AS severity,
   CAST(NULL AS VARCHAR) AS product_id,
   session,
   previous_us AS first_us,
@@ -125,6 +143,7 @@ SELECT
   CASE
     WHEN state = 'not_closed' THEN 'session without a closing line, silent since this line: it was killed, or cannot be heard'
     WHEN state = 'lost' THEN 'lines lost to damage on the producer''s disk, says a line of testimony'
+    WHEN state = 'refused' THEN 'lines that Firehose refused for good, says a line of testimony'
     WHEN refused >= missing THEN 'lines missing: Firehose refused as many for good, says the closing line'
     ELSE 'lines missing: neither a row nor a refusal'
   END AS what

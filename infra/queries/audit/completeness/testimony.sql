@@ -5,8 +5,8 @@
 -- :now_us instant, default the end
 -- :settle_us duration, default 20m
 -- A coverage line counts the trades that one session saw of a product in a minute, and names the first and the last. Fewer of that session's rows
--- (or refused lines) between those two, or one of the two not there, is damage; a hole where gap lines name as many that may have been in lines
--- lost to damage on the producer's disk. More is a warning: such a trade came after its minute
+-- (or refused lines) between those two, or one of the two not there, is damage; a hole where gap lines name as many that were in lines which
+-- Firehose refused for good, or may have been in lines lost to damage on the producer's disk. More is a warning: such a trade came after its minute
 -- was finished. Coverage lines received within settle_us of now are left out.
 WITH minutes AS (
   SELECT
@@ -39,12 +39,21 @@ trades AS (
   ) AS refused
   WHERE message IS NOT NULL
 ),
+-- Each trade once: one that was refused again is named again, and in other ranges.
 lost AS (
-  SELECT DISTINCT product_id, first_missing_trade_id AS first_id, last_missing_trade_id AS last_id
-  FROM gaps
-  WHERE reason = 'journal_damaged'
-    AND (:product IS NULL OR product_id = :product)
-    AND lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - 93600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+  SELECT product_id, greatest(first_id, coalesce(previous_id, 0) + 1) AS first_id, last_id
+  FROM (
+    SELECT
+      product_id, first_missing_trade_id AS first_id, last_missing_trade_id AS last_id,
+      max(last_missing_trade_id) OVER (
+        PARTITION BY product_id ORDER BY first_missing_trade_id, last_missing_trade_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS previous_id
+    FROM gaps
+    WHERE reason IN ('journal_damaged', 'refused_by_firehose')
+      AND (:product IS NULL OR product_id = :product)
+      AND lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - 93600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+  ) AS ranges
+  WHERE last_id > coalesce(previous_id, 0)
 ),
 losses AS (
   SELECT
@@ -65,7 +74,7 @@ SELECT
   IF(seen = ticks, 1, abs(ticks - seen)) AS amount,
   'the coverage line (n ' || CAST(compared.n AS VARCHAR) || ') counts ' || CAST(ticks AS VARCHAR) || ' trades in this minute, the lake holds '
   || CAST(seen AS VARCHAR) || ' from its first to its last' || IF(ends < 2, ', and not both of these', '')
-  || IF(seen <= ticks AND ticks - seen <= lost, '; the others may have been in lines that the producer''s disk lost, by name', '') AS what
+  || IF(seen <= ticks AND ticks - seen <= lost, '; the others were in lines that Firehose refused, or may have been in lines that the producer''s disk lost, by name', '') AS what
 FROM (
   SELECT
     m.product_id, m.session, m.n, m.minute_us, m.ticks, m.first_trade_id, m.last_trade_id,

@@ -5,8 +5,8 @@
 -- :settle_us duration, default 20m
 -- :reach_us duration, default 7d
 -- A closing line counts the lines before it: its own number, the same by kind, and what became of them. Its lines are counted in the lake (rows and
--- refusals, each once) where the session began within the hours read. Fewer by no more than Firehose refused for good, or a line of
--- testimony names as lost to damage on the producer's disk, is a hole, else damage.
+-- refusals, each once) where the session began within the hours read. Fewer by no more than Firehose refused for good, or lines of
+-- testimony name as refused or as lost to damage on the producer's disk, is a hole, else damage.
 -- Sessions closed within settle_us of now are left out.
 WITH lines AS (
   SELECT session, n, max(kind) AS kind
@@ -30,17 +30,31 @@ WITH lines AS (
 ),
 -- Lines that a producer says are lost, its own or those of a session before it; of its own the closing line counts those known by then, too.
 lost AS (
-  SELECT session, CAST(sum(last_n - first_n + 1) AS BIGINT) AS lines
+  SELECT
+    session,
+    CAST(sum(IF(is_refused = 1, lines, 0)) AS BIGINT) AS refused,
+    CAST(sum(IF(is_refused = 0, lines, 0)) AS BIGINT) AS damaged
   FROM (
-    SELECT DISTINCT
-      json_extract_scalar(t.detail, '$.of_session') AS session,
-      element_at(r.pair, 1) AS first_n,
-      element_at(r.pair, 2) AS last_n
-    FROM processed AS t
-    CROSS JOIN UNNEST(CAST(json_parse(coalesce(json_format(json_extract(t.detail, '$.lost')), '[]')) AS ARRAY(ARRAY(BIGINT)))) AS r (pair)
-    WHERE t.kind = 'session'
-      AND t.lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - 93600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
-      AND json_extract_scalar(t.detail, '$.event') = 'lines_lost'
+    SELECT
+      session, is_refused,
+      -- Each number once: what was sent again after a crash may be told again, in other ranges.
+      greatest(0, last_n - greatest(
+        first_n - 1,
+        coalesce(max(last_n) OVER (PARTITION BY session ORDER BY first_n, last_n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), -1)
+      )) AS lines
+    FROM (
+      SELECT
+        json_extract_scalar(t.detail, '$.of_session') AS session,
+        element_at(r.pair, 1) AS first_n,
+        element_at(r.pair, 2) AS last_n,
+        max(IF(json_extract_scalar(t.detail, '$.why') = 'refused_by_firehose', 1, 0)) AS is_refused
+      FROM processed AS t
+      CROSS JOIN UNNEST(CAST(json_parse(coalesce(json_format(json_extract(t.detail, '$.lost')), '[]')) AS ARRAY(ARRAY(BIGINT)))) AS r (pair)
+      WHERE t.kind = 'session'
+        AND t.lake_hour >= date_format(TIMESTAMP '1970-01-01 00:00:00.000' + (:from_us - 93600000000) / 1000 * INTERVAL '0.001' SECOND, '%Y/%m/%d/%H')
+        AND json_extract_scalar(t.detail, '$.event') = 'lines_lost'
+      GROUP BY 1, 2, 3
+    ) AS ranges
   ) AS told
   GROUP BY session
 ),
@@ -76,7 +90,7 @@ counts AS (
 compared AS (
   SELECT
     a.session, a.n, a.receive_time_us, a.began_us, a.kind, a.said,
-    a.refused - a.damaged + greatest(a.damaged, coalesce(o.lines, 0)) AS excused,
+    greatest(a.refused - a.damaged, coalesce(o.refused, 0)) + greatest(a.damaged, coalesce(o.damaged, 0)) AS excused,
     coalesce(c.held, 0) AS held,
     sum(a.said - coalesce(c.held, 0)) OVER (PARTITION BY a.session) AS short
   FROM (
