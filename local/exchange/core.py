@@ -1,10 +1,10 @@
 """
-The exchange without sockets and without a clock: who is sent which frame when.
+The exchange without sockets and without a clock: connections accepted and answered, ticks and beats as they fall due, REST under faults.
 
 Laws: pure; `now_us` is an argument and never goes back; what is to be done is returned as actions, in order. The same
 source, settings, calls and instants give the same actions. A recording starts when the first client subscribes to
 products; its frames keep their order and are due by their own time; at full speed it waits while nobody listens.
-Refuses to know: asyncio, HTTP, and whether a client keeps up.
+Refuses to know: asyncio, HTTP, whether a client keeps up; who listens (audience.py), what becomes of a tick (publishing.py).
 """
 
 from __future__ import annotations
@@ -12,18 +12,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from local.exchange.actions import GOING_AWAY, Accepted, Action, Close, Freeze, Refused, Send, Thaw
+from local.exchange.actions import GOING_AWAY, Accepted, Action, Freeze, Refused, Send, Thaw
+from local.exchange.audience import Audience
 from local.exchange.faults import (
-    Alter,
-    Disconnect,
-    Drop,
-    Duplicate,
     IgnoreSubscribe,
-    Jump,
     OddPages,
     RefuseConnections,
     RefuseSubscribe,
-    Reorder,
     RestDown,
     RestStorm,
     SlowAccept,
@@ -33,23 +28,22 @@ from local.exchange.faults import (
 from local.exchange.frames import encode_error, encode_heartbeat, encode_match, encode_status
 from local.exchange.history import TradeHistory
 from local.exchange.limits import Limits
-from local.exchange.listings import Held, Listing
+from local.exchange.listings import Listing
 from local.exchange.mischief import Mischief
-from local.exchange.oddities import Oddities, alter_frame
+from local.exchange.oddities import Oddities
+from local.exchange.publishing import Publisher
 from local.exchange.rest import Answer, answer_failure, answer_rest, is_trades, spoil_page
 from local.exchange.rules import Session, refuse
 from local.exchange.stream import Stream
-from local.exchange.truth import Struck, Truth
+from local.exchange.truth import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from local.exchange.faults import FrameFault
     from local.exchange.settings import Settings
-    from local.exchange.tick import Source, Tick
+    from local.exchange.tick import Source
 
 NO_LIMIT: Final = 2**63
-STREAMED: Final = ("ticker", "matches")
 POLICY_VIOLATION: Final = 1008  # guess: the code of a disconnect for sending too much is documented nowhere
 
 
@@ -61,17 +55,20 @@ class Exchange:
         self.truth = Truth()
         self.endless = source.endless
         self.listings = {product_id: self._new_listing(product_id) for product_id in source.product_ids}
-        self.sessions: dict[int, Session] = {}
         self.ended = False  # a recording was sent to its last frame
         self._now_us = now_us
         self._stream = Stream(source, speed=settings.speed, opened_us=now_us)
-        self._next_connection = 0
-        self._listeners: dict[tuple[str, str], tuple[int, ...]] = {}
-        self._ticker_connections: tuple[int, ...] = ()
-        self._is_heard = False
         self._limits = Limits() if settings.limits else None
-        self._oddities = Oddities(seed=settings.seed, start_us=now_us) if settings.oddities else None
         self._mischief = Mischief(settings.faults, seed=settings.seed, opened_us=now_us) if settings.faults else None
+        self._audience = Audience(self._mischief)
+        self._publisher = Publisher(
+            self.listings,
+            self._audience,
+            self.truth,
+            endless=source.endless,
+            oddities=Oddities(seed=settings.seed, start_us=now_us) if settings.oddities else None,
+            mischief=self._mischief,
+        )
         if source.endless:
             self._take_ticks(NO_LIMIT, [])  # last tickers stand from the first moment
 
@@ -97,29 +94,22 @@ class Exchange:
         if refusal is not None:
             self.truth.refused_connection_count += 1
             return Refused(refusal, delay_s)
-        self._next_connection += 1
-        self.sessions[self._next_connection] = Session(now_us + round(delay_s * 1_000_000))
         self.truth.connection_count += 1
-        return Accepted(self._next_connection, delay_s)
+        return Accepted(self._audience.open(now_us + round(delay_s * 1_000_000)), delay_s)
 
     def disconnect(self, connection: int) -> None:
         """Forget a connection that is gone; unknown ones are gone already."""
-        if self.sessions.pop(connection, None) is not None:
-            self._index()
-
-    def _close(self, connection: int, code: int | None, reason: str, actions: list[Action]) -> None:
-        actions.append(Close(connection, code, reason))
-        self.disconnect(connection)
+        self._audience.forget(connection)
 
     def receive(self, connection: int, text: str | bytes, now_us: int) -> list[Action]:
         """Answer one message of a client."""
-        session = self.sessions.get(connection)
+        session = self._audience.sessions.get(connection)
         if session is None or session.frozen:
             return []
         actions: list[Action] = []
         if self._limits is not None and not self._limits.messages.take(now_us):
             actions.append(Send(connection, encode_error("ErrSlowRead", "client sends too many messages")))  # guess
-            self._close(connection, POLICY_VIOLATION, "ErrSlowRead", actions)
+            self._audience.close(connection, POLICY_VIOLATION, "ErrSlowRead", actions)
             return actions
         if self._mischief is not None and b"unsubscribe" not in (text.encode() if isinstance(text, str) else text):
             if any(self._mischief.at_work(IgnoreSubscribe, now_us)):
@@ -144,7 +134,7 @@ class Exchange:
         if reply.refused:
             self.truth.refused_call_count += 1
             return
-        self._index()
+        self._audience.index()
         for channel, product_id in reply.added:
             self._send_last(connection, channel, self.listings[product_id], actions)
         self._start_if_awaited(now_us)
@@ -159,23 +149,10 @@ class Exchange:
             frame = encode_match(listing.product_id, trade, sequence=listing.sequence, last=True)
             actions.append(Send(connection, frame))
 
-    def _index(self) -> None:
-        """Note who listens to what, so that a tick costs one look-up."""
-        listeners: dict[tuple[str, str], list[int]] = {}
-        for connection, session in self.sessions.items():
-            for channel, product_ids in session.subscribed.items():
-                for product_id in product_ids:
-                    listeners.setdefault((channel, product_id), []).append(connection)
-        self._listeners = {key: tuple(connections) for key, connections in listeners.items()}
-        self._is_heard = any(channel in STREAMED for channel, _ in listeners)
-        self._ticker_connections = tuple(
-            connection for connection, session in self.sessions.items() if session.subscribed.get("ticker")
-        )
-
     def _start_if_awaited(self, now_us: int) -> None:
         if self._stream.has_started:
             return
-        subscribed = {product_id for channel, product_id in self._listeners if channel in STREAMED}
+        subscribed = self._audience.streamed_products()
         if subscribed and self.settings.start_after <= subscribed:
             self._stream.start(now_us)
 
@@ -188,7 +165,7 @@ class Exchange:
 
     def next_due_us(self) -> int | None:
         """When `step` next has something to do, as far as is known; 0: at once, None: not before a client acts."""
-        due = [when for session in self.sessions.values() if (when := session.next_due_us()) is not None]
+        due = [when for session in self._audience.sessions.values() if (when := session.next_due_us()) is not None]
         if self._mischief is not None and (edge := self._mischief.next_edge_us(self._now_us)) is not None:
             due.append(edge)
         if self._is_flowing():
@@ -199,7 +176,7 @@ class Exchange:
         """Whether ticks fall due: at full speed only while somebody listens."""
         if self.ended or not self._stream.has_started:
             return False
-        return self.settings.speed is not None or self.endless or self._is_heard
+        return self.settings.speed is not None or self.endless or self._audience.is_heard
 
     # What falls due
 
@@ -216,32 +193,30 @@ class Exchange:
         if self._mischief is not None:
             self._strike_connections(self._mischief, actions)
         self._take_ticks(tick_limit, actions)
-        for connection, session in self.sessions.items():
+        for connection, session in self._audience.sessions.items():
             self._beat(connection, session, actions)
         if self._stream.is_over and not self.ended:
             self.ended = True
-            for connection in [known for known, session in self.sessions.items() if session.has_subscribed]:
-                self._close(connection, GOING_AWAY, "the recording ends here", actions)
+            for connection in [known for known, session in self._audience.sessions.items() if session.has_subscribed]:
+                self._audience.close(connection, GOING_AWAY, "the recording ends here", actions)
         return actions
 
     def _close_overdue(self, actions: list[Action]) -> None:
-        for connection in [known for known, session in self.sessions.items() if session.is_overdue(self._now_us)]:
+        for connection in [
+            known for known, session in self._audience.sessions.items() if session.is_overdue(self._now_us)
+        ]:
             # The code is a guess: the documentation says "disconnected" and no more.
-            self._close(connection, GOING_AWAY, "no subscribe within 5 seconds", actions)
+            self._audience.close(connection, GOING_AWAY, "no subscribe within 5 seconds", actions)
 
     def _strike_connections(self, mischief: Mischief, actions: list[Action]) -> None:
         """Close what a fault closes, freeze and thaw what a silence leaves half-open."""
         for fault in mischief.take_disconnects(self._now_us):
-            self._disconnect_all(fault, actions)
-        for connection, session in self.sessions.items():
+            self._audience.close_all(fault.code, fault.reason, actions)
+        for connection, session in self._audience.sessions.items():
             deaf = any(silence.deaf for silence in mischief.silences(session.opened_us, self._now_us))
             if deaf != session.frozen:
                 session.frozen = deaf
                 actions.append(Freeze(connection) if deaf else Thaw(connection))
-
-    def _disconnect_all(self, fault: Disconnect, actions: list[Action]) -> None:
-        for connection in list(self.sessions):
-            self._close(connection, fault.code, fault.reason, actions)
 
     def _take_ticks(self, tick_limit: int, actions: list[Action]) -> None:
         for _ in range(tick_limit):
@@ -250,134 +225,13 @@ class Exchange:
             tick = self._stream.take(self._now_us)
             if tick is None:
                 return
-            self._publish(tick, actions)
-
-    def _publish(self, tick: Tick, actions: list[Action]) -> None:
-        """Note one tick and send it to whoever listens."""
-        if tick.product_id is None:
-            if self._ticker_connections:
-                self.truth.unnamed_count += 1
-                actions.extend(Send(connection, tick.frame) for connection in self._ticker_connections)
-            return
-        listing = self.listings.get(tick.product_id)
-        if listing is None:
-            return
-        to = self._hearing(tick.channel, tick.product_id)
-        if self._mischief is not None:
-            self._publish_struck(self._mischief, listing, tick, to, actions)
-            return
-        listing.note(tick)
-        self._send_tick(listing, tick, to, actions)
-        if self.endless:
-            self._send_match(listing, tick, actions)
-
-    def _hearing(self, channel: str, product_id: str) -> tuple[int, ...]:
-        """The connections that are to get a frame of this product now."""
-        to = self._listeners.get((channel, product_id), ())
-        if self._mischief is None or not to:
-            return to
-        return tuple(connection for connection in to if not self._is_silenced(connection, product_id, beat=False))
-
-    def _is_silenced(self, connection: int, product_id: str, *, beat: bool) -> bool:
-        """Whether a silence keeps a tick, or with `beat` a heartbeat, from this connection."""
-        if self._mischief is None:
-            return False
-        silences = self._mischief.silences(self.sessions[connection].opened_us, self._now_us)
-        return any(fault.product in (None, product_id) and not (beat and fault.beat) for fault in silences)
-
-    def _send_tick(self, listing: Listing, tick: Tick, to: tuple[int, ...], actions: list[Action]) -> None:
-        """Send a tick as the market made it, or now and then an odd one instead."""
-        if tick.channel == "ticker":
-            if not to:
-                listing.truth.passed_over_count += 1
-                return
-            how = self._oddities.take(self._now_us) if self._oddities is not None else None
-            if how is not None:
-                self._send_altered(listing, tick, Alter(how=how), to, actions)
-                return
-            listing.truth.frame_count += 1
-            listing.truth.note_sent(tick.trade_id)
-        actions.extend(Send(connection, tick.frame) for connection in to)
-
-    def _send_altered(
-        self, listing: Listing, tick: Tick, fault: Alter, to: tuple[int, ...], actions: list[Action]
-    ) -> None:
-        self.truth.struck.append(Struck(listing.product_id, tick.trade_id, f"alter {fault.how}"))
-        listing.truth.frame_count += 1
-        listing.truth.note_sent(tick.trade_id, garbled=True)
-        frame = alter_frame(tick.frame, fault.how)
-        actions.extend(Send(connection, frame) for connection in to)
-
-    def _send_match(self, listing: Listing, tick: Tick, actions: list[Action]) -> None:
-        """The match behind a generated ticker."""
-        to = self._hearing("matches", listing.product_id)
-        if to and tick.trade is not None:
-            frame = encode_match(listing.product_id, tick.trade, sequence=tick.sequence, last=False)
-            actions.extend(Send(connection, frame) for connection in to)
-
-    # What faults do to frames
-
-    def _publish_struck(
-        self, mischief: Mischief, listing: Listing, tick: Tick, to: tuple[int, ...], actions: list[Action]
-    ) -> None:
-        """Publish one tick under a schedule of faults; those on frames count only frames that somebody would get."""
-        counted = bool(to) and tick.channel == "ticker"
-        faults = mischief.next_frame(listing.product_id, self._now_us) if counted else []
-        for fault in faults:
-            if isinstance(fault, Jump) and self.endless:
-                listing.jump(fault.by, fault.rest_holds)
-        tick = listing.bend(tick, mischief.clock_step_us(self._now_us))
-        listing.note(tick)
-        for fault in faults:
-            if isinstance(fault, Disconnect):
-                self._disconnect_all(fault, actions)
-        to = tuple(connection for connection in to if connection in self.sessions)
-        self._send_struck(listing, tick, faults, to, actions)
-        self._send_match(listing, tick, actions)
-
-    def _send_struck(
-        self,
-        listing: Listing,
-        tick: Tick,
-        faults: list[FrameFault],
-        to: tuple[int, ...],
-        actions: list[Action],
-    ) -> None:
-        by_kind = {type(fault): fault for fault in faults}
-        struck = self.truth.struck
-        if isinstance(drop := by_kind.get(Drop), Drop):
-            struck.append(Struck(listing.product_id, tick.trade_id, "drop"))
-            listing.history.withhold(tick.trade_id, drop.rest_holds)
-            return
-        if isinstance(reorder := by_kind.get(Reorder), Reorder):
-            struck.append(Struck(listing.product_id, tick.trade_id, "reorder"))
-            listing.held.append(Held(tick, reorder.by))
-            return
-        times = 1
-        if isinstance(duplicate := by_kind.get(Duplicate), Duplicate):
-            struck.append(Struck(listing.product_id, tick.trade_id, "duplicate"))
-            times = duplicate.times
-        for _ in range(times):
-            if isinstance(alter := by_kind.get(Alter), Alter) and to:
-                self._send_altered(listing, tick, alter, to, actions)
-            else:
-                self._send_tick(listing, tick, to, actions)
-        if tick.channel == "ticker":
-            self._release_held(listing, actions)
-
-    def _release_held(self, listing: Listing, actions: list[Action]) -> None:
-        for held in listing.held:
-            held.frames -= 1
-        ready = [held.tick for held in listing.held if held.frames <= 0]
-        listing.held = [held for held in listing.held if held.frames > 0]
-        for tick in ready:
-            self._send_tick(listing, tick, self._hearing("ticker", listing.product_id), actions)
+            self._publisher.publish(tick, self._now_us, actions)
 
     # By the second
 
     def _beat(self, connection: int, session: Session, actions: list[Action]) -> None:
         for product_id in session.take_heartbeats(self._now_us):
-            if self._is_silenced(connection, product_id, beat=True):
+            if self._audience.is_silenced(connection, product_id, self._now_us, beat=True):
                 continue
             listing = self.listings[product_id]
             unknown = self._mischief is not None and any(self._mischief.at_work(ZeroHeartbeat, self._now_us))
@@ -389,7 +243,9 @@ class Exchange:
             )
             self.truth.heartbeat_count += 1
             actions.append(Send(connection, frame))
-        if session.take_status(self._now_us) and not self._is_silenced(connection, "", beat=True):
+        if session.take_status(self._now_us) and not self._audience.is_silenced(
+            connection, "", self._now_us, beat=True
+        ):
             products = [listing.describe() for listing in self.listings.values()]
             actions.append(Send(connection, encode_status(products)))
 

@@ -2,10 +2,9 @@
 The simulated exchange on real sockets: a websocket and a REST server on loopback over the pure core.
 
 Laws: every decision is the core's; here clocks are read, bytes are sent, and nothing else. Frames go out as they are,
-as text frames, also where they are no UTF-8. A client that keeps up is never waited for by another, except at full
-speed, where the stream goes as fast as the slowest takes it.
+as text frames, also where they are no UTF-8. At full speed the stream goes as fast as the slowest client takes it.
 Clock: the machine's, taken once and carried on by the monotonic one, so a stepped clock steps nothing here.
-Refuses to know: what frames mean.
+Refuses to know: what frames mean, how a client is written to (clients.py).
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ import contextlib
 import logging
 import threading
 import time
-from collections import deque
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -27,11 +24,11 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-from local.exchange.actions import Accepted, Action, Close, Freeze, Refused, Send, Thaw
+from local.exchange.actions import Accepted, Close, Refused
 from local.exchange.catalogue import CATALOGUE
-from local.exchange.core import POLICY_VIOLATION, Exchange
+from local.exchange.clients import SLOW_CONSUMER_FRAMES, Clients
+from local.exchange.core import Exchange
 from local.exchange.errors import ExchangeError, ExchangeFailed, ExchangeSettingsWrong
-from local.exchange.frames import encode_error
 from local.exchange.market import LastTrade, Market
 from local.exchange.settings import Settings
 from local.exchange.text import SECOND_US
@@ -57,7 +54,6 @@ BATCH_TICKS: Final = 512  # at full speed: how many frames are made before the c
 # A client that takes a backlog must find the goodbye behind it, so it gets long; whoever stops the server waits less.
 CLOSE_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 5.0
-SLOW_CONSUMER_FRAMES: Final = 100_000  # guess: Coinbase says that a backlog ends in ErrSlowConsume, not how long
 # The lightest setting that is still deflate: Coinbase's level cannot be chosen either, and loopback saves nothing by it.
 DEFLATE: Final = ServerPerMessageDeflateFactory(
     server_max_window_bits=12, client_max_window_bits=12, compress_settings={"level": 1, "memLevel": 5}
@@ -68,17 +64,6 @@ def monotonic_clock() -> Callable[[], int]:
     """A clock in microseconds since 1970 that never steps."""
     offset_us = time.time_ns() // 1000 - time.monotonic_ns() // 1000
     return lambda: offset_us + time.monotonic_ns() // 1000
-
-
-@dataclass(slots=True, eq=False)
-class _Client:
-    """One websocket and what still has to go out on it."""
-
-    socket: ServerConnection
-    outbox: deque[Action] = field(default_factory=deque)
-    filled: asyncio.Event = field(default_factory=asyncio.Event)
-    emptied: asyncio.Event = field(default_factory=asyncio.Event)
-    frozen: bool = False
 
 
 class ExchangeServer:
@@ -137,7 +122,8 @@ class ExchangeServer:
         self._deflate = deflate
         self._clock = clock or monotonic_clock()
         self._lock = threading.Lock()  # the core is stepped by one thread and its truth read by any
-        self._clients: dict[int, _Client] = {}
+        most_frames = None if speed is None else SLOW_CONSUMER_FRAMES
+        self._clients = Clients(drop=self._disconnect, most_frames=most_frames)
         self._exchange: Exchange | None = None
 
     async def __aenter__(self) -> Self:
@@ -227,15 +213,12 @@ class ExchangeServer:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._websocket.close()
-        for client in self._clients.values():
-            if client.frozen:
-                client.socket.transport.abort()
+        self._clients.abort(frozen_only=True)
         try:
             async with asyncio.timeout(STOP_WITHIN_S):
                 await self._websocket.wait_closed()
         except TimeoutError:
-            for client in list(self._clients.values()):
-                client.socket.transport.abort()
+            self._clients.abort()
             await self._websocket.wait_closed()
         await self._rest.cleanup()
 
@@ -258,56 +241,27 @@ class ExchangeServer:
 
     async def _serve_client(self, socket: ServerConnection) -> None:
         connection = self._accepted.pop(socket).connection
-        client = self._clients[connection] = _Client(socket)
+        try:
+            async with self._clients.writing(connection, socket):
+                await self._read(connection, socket)
+        finally:
+            self._changed.set()
+
+    async def _read(self, connection: int, socket: ServerConnection) -> None:
+        """Answer what a client says until it goes."""
         self._changed.set()
-        writer = asyncio.create_task(self._write(client))
         try:
             async for message in socket:
                 with self._lock:
                     actions = self.exchange.receive(connection, message, self._clock())
-                self._hand_out(actions)
+                self._clients.hand_out(actions)
                 self._changed.set()
         except ConnectionClosed:
             pass  # a client may go without a word
         finally:
-            with self._lock:
-                self.exchange.disconnect(connection)
-            self._clients.pop(connection, None)
-            client.emptied.set()
-            writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writer
-            self._changed.set()
+            self._disconnect(connection)
 
-    async def _write(self, client: _Client) -> None:
-        """Send what the outbox holds, in order, for as long as the connection lives."""
-        outbox = client.outbox
-        while True:
-            while outbox:
-                action = outbox.popleft()
-                try:
-                    await _act(client, action)
-                except ConnectionClosed:
-                    outbox.clear()  # the core forgets this connection as soon as its reader ends
-            client.filled.clear()
-            client.emptied.set()
-            await client.filled.wait()
-
-    def _hand_out(self, actions: list[Action]) -> None:
-        for action in actions:
-            client = self._clients.get(action.connection)
-            if client is not None:
-                if len(client.outbox) >= SLOW_CONSUMER_FRAMES and self._settings.speed is not None:
-                    self._give_up(action.connection, client)
-                client.outbox.append(action)
-                client.emptied.clear()
-                client.filled.set()
-
-    def _give_up(self, connection: int, client: _Client) -> None:
-        """Tell a client that does not keep up, and let it go; what it had not taken is not sent."""
-        client.outbox.clear()
-        client.outbox.append(Send(connection, encode_error("ErrSlowConsume", "client is too slow")))  # guess
-        client.outbox.append(Close(connection, POLICY_VIOLATION, "ErrSlowConsume"))
+    def _disconnect(self, connection: int) -> None:
         with self._lock:
             self.exchange.disconnect(connection)
 
@@ -320,21 +274,17 @@ class ExchangeServer:
                 with self._lock:
                     actions = self.exchange.step(self._clock(), tick_limit=BATCH_TICKS)
                     due_us = self.exchange.next_due_us()
-                self._hand_out(actions)
+                self._clients.hand_out(actions)
                 if self.exchange.ended and self._farewell is None:
                     closing = [action for action in actions if isinstance(action, Close)]
                     self._farewell = asyncio.create_task(self._finish(closing))  # who comes now is served meanwhile
                 if self._settings.speed is None:
-                    await self._wait_for_clients()
+                    await self._clients.wait_emptied()
                 await self._sleep_until(due_us)
         except ExchangeError as failure:
             await self._break_off(failure)
         except Exception as fault:  # noqa: BLE001 - whatever it is, clients must not wait for ever for what will not come
             await self._break_off(ExchangeFailed(repr(fault)))
-
-    async def _wait_for_clients(self) -> None:
-        for client in list(self._clients.values()):
-            await client.emptied.wait()
 
     async def _sleep_until(self, due_us: int | None) -> None:
         """Wait for an instant or for a client to change something; give other tasks a turn in any case."""
@@ -349,17 +299,15 @@ class ExchangeServer:
 
     async def _finish(self, closing: list[Close]) -> None:
         """Wait until every client that was told goodbye has said it too."""
-        sockets = [client.socket for action in closing if (client := self._clients.get(action.connection))]
-        await asyncio.gather(*(socket.wait_closed() for socket in sockets))
+        await self._clients.wait_closed([action.connection for action in closing])
         self.finished.set()
         self._ended.set()
 
     async def _break_off(self, failure: ExchangeError) -> None:
         log.error("The simulated exchange stops: %s", failure)
         self.failure = failure
-        for connection in list(self._clients):
-            self._hand_out([Close(connection, 1011, "the exchange cannot go on")])
-        await asyncio.gather(*(client.socket.wait_closed() for client in list(self._clients.values())))
+        self._clients.close_all(1011, "the exchange cannot go on")
+        await self._clients.wait_closed()
         self.finished.set()
         self._ended.set()
 
@@ -377,24 +325,6 @@ class ExchangeServer:
         return web.Response(
             status=answer.status, body=answer.body, headers=answer.headers, content_type=answer.content_type
         )
-
-
-async def _act(client: _Client, action: Action) -> None:
-    """Do one thing to one client."""
-    socket = client.socket
-    match action:
-        case Send():
-            await socket.send(action.frame, text=True)
-        case Close(code=None):
-            socket.transport.abort()
-        case Close(code=int(code)):
-            await socket.close(code, action.reason)
-        case Freeze():
-            client.frozen = True
-            socket.transport.pause_reading()
-        case Thaw():
-            client.frozen = False
-            socket.transport.resume_reading()
 
 
 def _port_of(sockets: Collection[object]) -> int:
