@@ -4,7 +4,8 @@
 What these hours need is fetched into a folder of this machine (cli/replay_bucket.py), planned there as at home (local/lake/replay.py), and put
 into the bucket, each hour by itself.
 Laws: bucket, workgroup and database are those that the stacks say; nothing is begun before all of them are known; a dry run writes nothing
-but this machine's own temporary folder; an hour whose rows Athena cannot see is left, and said.
+but this machine's own temporary folder; an hour whose rows Athena cannot see is left, and said; a run that replaced rows ends with a
+compaction, so that `ticks` does not go on saying what was replaced.
 Refuses to know: options, how an hour is planned or put.
 """
 
@@ -23,7 +24,7 @@ import click
 
 from cli.answers import printable
 from cli.athena import EXIT_INTERRUPTED, describe_cost
-from cli.compacting import find_place
+from cli.compacting import compact_place, find_place
 from cli.progress import ProgressLine
 from cli.replay_bucket import (
     MOVE_AFTER,
@@ -36,6 +37,7 @@ from cli.replay_bucket import (
     read_records,
     tidy,
 )
+from compact_lambda import run as compact_run
 from compact_lambda.bucket import DeleteRefused
 from infra.cloudformation import calling
 from infra.errors import DeployError
@@ -88,7 +90,8 @@ def replay_in_aws(prefix: str, region: str | None, wanted: Wanted, say: Callable
     Raises: click.ClickException for whatever AWS refuses, or a person has to change.
     """
     try:
-        return replay_place(find_place(prefix, region), wanted, say, now=datetime.now(UTC))
+        place = find_place(prefix, region)
+        return fold(place, replay_place(place, wanted, say, now=datetime.now(UTC)))
     except KeyboardInterrupt:
         click.echo(
             "Interrupted: the hours that were said are done, and the same command goes on with the others.", err=True
@@ -96,6 +99,18 @@ def replay_in_aws(prefix: str, region: str | None, wanted: Wanted, say: Callable
         sys.exit(EXIT_INTERRUPTED)
     except (DeployError, EngineFailed, ManifestDamaged, RecordDamaged, ReplayOvertaken, DeleteRefused) as error:
         raise click.ClickException(printable(str(error))) from error
+
+
+def fold(place: Place, out: Outcome) -> Outcome:
+    """
+    The same outcome, once the hours that it reopened are compacted, and whatever else can be: what the function does every hour.
+
+    Raises: AwsRefused, EngineFailed, ManifestDamaged, DeleteRefused; click.ClickException for hours that failed.
+    """
+    if out.replaced_objects:
+        click.echo("Compacting, so that history has the new rows as well:")
+        compact_place(place, compact_run.Wanted())
+    return out
 
 
 def replay_place(
@@ -247,5 +262,4 @@ def say_end(out: Outcome, *, dry_run: bool) -> Iterator[str]:
             f"{out.replaced_objects} replaced objects no longer count, and stay where they are for those who ask right now; "
             f"`ticklake replay --athena`, {hours} hours from now or later, moves them to replaced/."
         )
-        yield "Hours that are compacted show the new rows with their next compaction: every hour by itself, or `ticklake compact --athena`."
     yield describe_cost(out.scanned_bytes)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
+from cli.compacting import compact_place
 from cli.replay import command
 from cli.replay_bucket import MOVE_AFTER, MOVED, SWEEP_AFTER, ReplayOvertaken, find_sessions, list_raw, tidy
-from cli.replaying import Outcome, Wanted, replay_place, say_end, windows
+from cli.replaying import Outcome, Wanted, fold, replay_place, say_end, windows
 from compact_lambda.bucket import Taken
 from compact_lambda.hour import Place
+from compact_lambda.run import Wanted as CompactWanted
 from sql.replays import is_placed, kept_key, record_key
 from tests.compact_lambda.lakes import FolderBucket, aws
 from tests.local.lake.test_replay import AFTER, fill, line, put_raw, replay
@@ -272,6 +275,22 @@ def test_sessions_are_read_from_lines_of_any_order_and_junk_is_none() -> None:
     assert {SESSION: (1, 3), "s": (7, 7)} == find_sessions(
         [line(3), line(1), turned, b"\xff", b"{", b"7", b'{"n":true,"session":"x"}']
     )
+
+
+def test_compacted_hours_show_the_new_rows_once_the_run_has_ended(
+    lake: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ticks = "SELECT n, price FROM ticks ORDER BY n"
+    compact_place(lake.place, CompactWanted(even_open=True))
+    wrong = lake.athena.select(ticks)
+    out = run(lake)
+    assert wrong == lake.athena.select(ticks)
+    capsys.readouterr()
+    fold(lake.place, out)
+    assert "Compacting" in capsys.readouterr().out
+    assert [(n, Decimal(price)) for n, price in AFTER] == lake.athena.select(ticks) != wrong
+    fold(lake.place, run(lake))
+    assert not capsys.readouterr().out
 
 
 def test_hours_are_taken_some_at_a_time() -> None:
