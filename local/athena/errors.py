@@ -8,7 +8,7 @@ Laws: the words are Athena's where they are known.
 
 from __future__ import annotations
 
-SYSTEM, USER, OTHER = 1, 2, 3  # AthenaError.ErrorCategory
+SYSTEM, USER = 1, 2  # AthenaError.ErrorCategory
 
 
 class CallRefused(Exception):

@@ -32,16 +32,6 @@ class Product:
     first_sequence: int
     volatility: float = 0.03
 
-    @property
-    def base_currency(self) -> str:
-        """What is traded."""
-        return self.product_id.rpartition("-")[0]
-
-    @property
-    def quote_currency(self) -> str:
-        """What it is paid with."""
-        return self.product_id.rpartition("-")[2]
-
 
 # Rates: 5.9, 4.4 and 3.5 trades a second are the means of nine days of November 2025; the thin ones trade by the minute.
 CATALOGUE: Final[dict[str, Product]] = {

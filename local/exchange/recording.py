@@ -119,15 +119,6 @@ def open_recording(path: Path, products: Collection[str] | None = None) -> Recor
     return Recording(path, frozenset(products) if products is not None else None)
 
 
-def products_of(path: Path) -> tuple[str, ...]:
-    """
-    Every product with a frame in the recording, in order of appearance.
-
-    Raises: RecordingUnreadable if it is missing, empty or breaks off.
-    """
-    return open_recording(path).product_ids
-
-
 def read_lines(path: Path) -> Iterator[bytes]:
     """
     The lines of a file, or of every object below a folder in the order of their names, without their newlines.

@@ -33,7 +33,6 @@ class BufferFill:
 
     buffer: str
     of: str
-    entries_count: int
     held_bytes: int
     bound_bytes: int
     due_ms: int
@@ -91,7 +90,6 @@ class Buffer(Generic[E]):
         return BufferFill(
             buffer=buffer,
             of=of,
-            entries_count=len(self._entries),
             held_bytes=self.held_bytes,
             bound_bytes=self._hints.bound_bytes,
             due_ms=self.due_ms() or 0,

@@ -65,11 +65,6 @@ class Statistics:
     minimum: float
     maximum: float
 
-    @property
-    def average(self) -> float:
-        """The mean of the minute's samples."""
-        return self.total / self.samples_count
-
 
 class Metrics:
     """What one stream would have sent to CloudWatch."""

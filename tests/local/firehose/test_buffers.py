@@ -57,10 +57,9 @@ def test_a_fill_says_how_full_a_buffer_is() -> None:
     buffer: Buffer[str] = Buffer(BufferHints(_BOUND, 60))
     buffer.add("a", entry_bytes=7, arrival_ms=0, now_ms=0)
     fill = buffer.fill("lake", "ticker")
-    assert ("lake", "ticker", 1, 7, _BOUND, 60_000) == (
+    assert ("lake", "ticker", 7, _BOUND, 60_000) == (
         fill.buffer,
         fill.of,
-        fill.entries_count,
         fill.held_bytes,
         fill.bound_bytes,
         fill.due_ms,
