@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from audit_lambda.checks import EVIDENCE, SCOPE, load_checks, load_figures, load_question, load_slo, plan_check
@@ -127,7 +128,13 @@ def _scope(values: Mapping[str, str], *, to_us: int, now: datetime, settle: str 
 
 
 def _plan_checks(scope: Mapping[str, str], own: Mapping[str, Mapping[str, str]]) -> list[tuple[Check, exp.Query]]:
-    return [(check, plan_check(check, {**scope, **own.get(check.name, {})})) for check in load_checks()]
+    return [(check, _plan_check(check, tuple({**scope, **own.get(check.name, {})}.items()))) for check in load_checks()]
+
+
+# Planned once for refuse_nonsense and for the audit after it.
+@lru_cache(maxsize=32)
+def _plan_check(check: Check, values: tuple[tuple[str, str], ...]) -> exp.Query:
+    return plan_check(check, dict(values))
 
 
 def _settled(settle: str | None) -> dict[str, str]:
