@@ -321,7 +321,8 @@ class Ingest:
             self.intake.testify("coverage", encode_testimony(message), receive_us)
 
     def flush(self, receive_us: int) -> None:
-        """What the end cuts short: holes that polling proves are named, open minutes get their lines. Open holes are remembered."""
+        """What the end cuts short: holes that polling or a full journal proves are named, open minutes get their lines. Open holes are remembered."""
+        self.intake.name_unjournaled(receive_us)
         for channel in self.channels:
             self._settle_polled(channel.polled, receive_us)
             self.testify_coverage(channel.coverage.flush(), receive_us)

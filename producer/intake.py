@@ -88,6 +88,7 @@ class Intake:
         self._simulated = simulated
         self._ws_source: Source = "simulated" if simulated else "exchange_ws"
         self._unwritten: list[tuple[Kind, bytes, int]] = []
+        self._unjournaled: dict[str, int] = {}  # per product, the last trade that there was no room for
         self._refused_polls: dict[str, int] = {}  # per product, the last trade whose polled ticker is not valid
 
     def take(self, raw: bytes, receive_us: int) -> Message:
@@ -109,6 +110,8 @@ class Intake:
     def _take_ticker(self, ticker: Ticker, raw: bytes, receive_us: int) -> None:
         if not self._write("ticker", self._ws_source, raw, receive_us):
             self._suspect("journal_full", ticker)
+            if ticker.valid:
+                self._unjournaled[ticker.product_id] = ticker.trade_id
             return
         if not ticker.valid:
             self._suspect("refused_frame", ticker)  # the transform will refuse the line by name
@@ -159,6 +162,8 @@ class Intake:
             return False
         if not self._write("ticker", source, body, receive_us, product_id):
             self.continuity.suspect("journal_full", product_id)
+            if valid:
+                self._unjournaled[product_id] = ticker.trade_id
             return False
         self._write_unwritten()
         if not valid:
@@ -276,6 +281,12 @@ class Intake:
         """Testimony that found no room yet, as JSON values: what has to survive a restart."""
         return [(kind, message.decode(), receive_us) for kind, message, receive_us in self._unwritten]
 
+    def name_unjournaled(self, receive_us: int) -> None:
+        """Trades that there was no room for, and after which none came any more that would show the hole."""
+        for product_id, trade_id in self._unjournaled.items():
+            self.follow(self.continuity.reach(product_id, trade_id), trade_id, receive_us)
+        self._unjournaled = {}
+
     def name_inherited(self, receive_us: int) -> None:
         """Holes that show in what earlier sessions left, and that nobody named; they are being healed already."""
         for hole in self.continuity.unnamed:
@@ -285,6 +296,10 @@ class Intake:
     def inherit_unwritten(self, unwritten: Sequence[tuple[Kind, str, int]]) -> None:
         """Testimony that an earlier session found no room for."""
         self._unwritten += [(kind, message.encode(), receive_us) for kind, message, receive_us in unwritten]
+        self._write_unwritten()
+
+    def write_unwritten(self) -> None:
+        """Testimony that found no room before, if there is some now."""
         self._write_unwritten()
 
     def testify(self, kind: Kind, message: bytes, receive_us: int) -> None:

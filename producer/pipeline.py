@@ -172,6 +172,7 @@ class Producer:
         await self.sources.stop()
         await asyncio.wait({feeding}, timeout=max(0.0, deadline - time.monotonic()))
         await self.delivery.drain(deadline)
+        self.intake.write_unwritten()  # what was delivered has made room
         self._testify(self._closing())
         await self.delivery.drain(deadline)
         self.delivery.stop()

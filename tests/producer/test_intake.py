@@ -238,6 +238,34 @@ def test_what_the_journal_had_no_room_for_is_one_typed_gap_per_product() -> None
     ]
 
 
+def test_what_there_was_no_room_for_up_to_the_end_is_named_at_the_end() -> None:
+    intake, journal, _ = make()
+    feed(intake, 1, 2)
+    journal.room = 0
+    feed(intake, 3, 4, 5)
+
+    intake.name_unjournaled(9)
+    assert [] == journal.of("gap")
+    journal.room = 100
+    intake.write_unwritten()
+
+    (gap,) = journal.of("gap")
+    assert ("journal_full", 3, 5) == (gap["reason"], gap["first_missing_trade_id"], gap["last_missing_trade_id"])
+    assert [(3, 5)] == [(hole.first, hole.last) for hole in intake.continuity.open_holes()]
+
+
+def test_what_was_seen_after_there_was_room_again_is_not_named_twice() -> None:
+    intake, journal, _ = make()
+    feed(intake, 1)
+    journal.room = 0
+    feed(intake, 2)
+    journal.room = 100
+    feed(intake, 3)
+    intake.name_unjournaled(9)
+
+    assert [2] == [gap["last_missing_trade_id"] for gap in journal.of("gap")]
+
+
 def test_a_gap_line_without_room_waits_for_the_next_line_that_finds_some() -> None:
     intake, journal, _ = make()
     feed(intake, 1)
