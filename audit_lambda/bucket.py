@@ -2,7 +2,7 @@
 A bucket as the audit's store of objects, and where reports and the inventory are kept.
 
 Laws: every read asks S3 for the checksum that it recorded, and botocore compares it with what came (CRC64NVME, S3's own choice, needs the
-package awscrt); an object whose checksum could not be compared is counted, not passed over. What S3's own lifecycle removes is expected to go, as the
+package awscrt); an object whose checksum could not be compared is counted and said, not passed over. What S3's own lifecycle removes is expected to go, as the
 bucket says it.
 Refuses to know: what an audit makes of it.
 """
@@ -35,6 +35,17 @@ class BucketStore:
         self._client = client
         self._bucket = bucket
         self.uncompared_count = 0
+
+    @property
+    def doubt(self) -> str:
+        """What is to be said of objects whose recorded checksum could not be compared; empty where all were."""
+        count = self.uncompared_count
+        many = "1 object was" if count == 1 else f"{count:,} objects were"
+        return (
+            f"{many} read to the end, but compared with no checksum of S3's: there is none, or of a kind unknown here."
+            if count
+            else ""
+        )
 
     def list_objects(self, prefix: str) -> Iterator[Stored]:
         """

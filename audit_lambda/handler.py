@@ -129,6 +129,8 @@ def _audit(
         ),
         on_progress=lambda _: None,
     )
+    if store.doubt:
+        log.warning("%s", json.dumps(store.doubt))
     # Coinbase asks not to poll candles: once a day, and when somebody asks.
     candles = (
         [_cross_check(engine, settings.candles_url, values, now=now, remaining_s=remaining_s)]

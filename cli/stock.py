@@ -84,7 +84,9 @@ def look_at_deployed(
             )
     except (ClientError, BotoCoreError, DeployError) as error:
         return unasked(f"the lake's objects could not be listed: {error}"), None
-    click.echo(printable(next(result.why for result in stock.results if result.name == "present")), err=True)
+    said = next(result.why for result in stock.results if result.name == "present")
+    for sentence in filter(None, (said, store.doubt)):
+        click.echo(printable(sentence), err=True)
     return stock.results, stock.figure
 
 

@@ -94,7 +94,7 @@ def test_bytes_that_are_not_those_of_the_recorded_checksum_are_found(flipping: A
     assert b"whole" == b"".join(store.read_chunks("whole"))
     with pytest.raises(ObjectUnreadable, match="not what S3 recorded the checksum of"):
         list(store.read_chunks("flipped"))
-    assert 0 == store.uncompared_count
+    assert "" == store.doubt
 
 
 def test_an_answer_that_breaks_off_says_nothing_of_the_object(flipping: Any) -> None:
@@ -102,10 +102,12 @@ def test_an_answer_that_breaks_off_says_nothing_of_the_object(flipping: Any) -> 
         list(BucketStore(flipping, bucket="lake").read_chunks("broken"))
 
 
-def test_an_object_without_a_recorded_checksum_is_counted(flipping: Any) -> None:
+def test_an_object_without_a_recorded_checksum_is_counted_and_said(flipping: Any) -> None:
     store = BucketStore(flipping, bucket="lake")
     assert b"whole" == b"".join(store.read_chunks("bare"))
-    assert 1 == store.uncompared_count
+    assert store.doubt.startswith("1 object was read to the end, but compared with no checksum")
+    assert b"whole" == b"".join(store.read_chunks("bare"))
+    assert store.doubt.startswith("2 objects were read")
 
 
 def test_what_s3_refuses_says_nothing_of_the_object(s3: Any) -> None:
