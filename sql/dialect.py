@@ -25,6 +25,7 @@ a regular expression's $ (in Trino also before a last line feed).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import sqlglot
@@ -171,6 +172,7 @@ def literal(text: str) -> str:
     return exp.Literal.string(text).sql(DUCKDB)
 
 
+@lru_cache(maxsize=1024)
 def identifier(name: str) -> str:
     """A name as a quoted DuckDB identifier."""
     return exp.to_identifier(name, quoted=True).sql(DUCKDB)

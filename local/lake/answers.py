@@ -7,6 +7,7 @@ Refuses to know: terminals, files of answers.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -72,6 +73,7 @@ class LakeEngine:
 _OWN_TYPES: Final = {'"NULL"': "unknown", "HUGEINT": "decimal(38,0)"}
 
 
+@lru_cache(maxsize=256)
 def athena_type(duckdb_type: str) -> str:
     """Athena's name for a DuckDB type: `DECIMAL(38,18)` is `decimal(38,18)`, `HUGEINT` (a sum of bigints) `decimal(38,0)`."""
     if duckdb_type in _OWN_TYPES:
