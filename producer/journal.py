@@ -77,6 +77,7 @@ class Journal:
         self.backlog = recover_sessions(path)
         self._held_bytes = sum(each.size_bytes for each in self.backlog)
         self.live = SessionLog(path / session, alive=True)
+        self.live.heard = tuple(each.session for each in self.backlog)
         self._most_aside_bytes = max_bytes // ASIDE_PART
         for each in (self.live, *self.backlog):
             each.aside.room_bytes = self._room_aside

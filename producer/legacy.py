@@ -51,12 +51,25 @@ def inherit(logs: Sequence[SessionLog]) -> tuple[dict[str, Any], Iterator[Entry]
     """
     What the newest session that wrote a checkpoint of its own remembered, and all lines since then.
 
-    Shapes: `logs` oldest first.
+    Shapes: `logs` oldest first, by their names. A clock that was set back makes a name lesser than those before it: which session is the
+    newest tells what each heard of the others.
     """
     # A session that was killed before its first checkpoint remembers nothing, and is no reason to forget what those before it knew.
-    newest = max((at for at, each in enumerate(logs) if each.memory), default=0)
-    since = chain.from_iterable(each.lines_since_memory() for each in logs[newest:])
-    return logs[newest].memory if logs else {}, since
+    rememberers = [each for each in logs if each.memory]
+    if not rememberers:
+        return {}, _lines_since_memory(logs)
+    heard = {session for each in rememberers for session in each.heard or ()}
+    newest = next((each for each in reversed(rememberers) if each.session not in heard), rememberers[-1])
+    unheard = [each for each in logs if each is not newest and not _has_heard(newest, each)]
+    return newest.memory, _lines_since_memory([newest, *unheard])
+
+
+def _lines_since_memory(logs: Sequence[SessionLog]) -> Iterator[Entry]:
+    return chain.from_iterable(each.lines_since_memory() for each in logs)
+
+
+def _has_heard(newest: SessionLog, other: SessionLog) -> bool:
+    return other.session < newest.session if newest.heard is None else other.session in newest.heard
 
 
 def session_folders(path: Path) -> list[Path]:

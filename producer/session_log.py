@@ -49,6 +49,9 @@ class SessionLog:
         self.delivered = 0
         self.memory: dict[str, Any] = {}
         self.memory_n = 0
+        self.heard: tuple[str, ...] | None = (
+            None  # the sessions whose lines its memory knows; None: all with a lesser name
+        )
         self.torn_bytes = 0
         self.losses = IntervalSet()  # lines lost to damage that nobody has testified to yet
         self.checkpoint_damage = ""  # why what stands in checkpoint.json cannot be used
@@ -228,7 +231,7 @@ class SessionLog:
         """Take over what another copy of this session knows of its lines."""
         self.written, self.settled, self.delivered = other.written, other.settled.copy(), other.delivered
         self.refused, self.memory, self.memory_n = dict(other.refused), other.memory, other.memory_n
-        self.losses = other.losses.copy()
+        self.losses, self.heard = other.losses.copy(), other.heard
 
     def checkpoint(self) -> int:
         """
@@ -246,6 +249,7 @@ class SessionLog:
             "refused": self.refused,
             "memory": self.memory,
             "memory_n": self.memory_n,
+            "heard": self.heard,
             "losses": [list(each) for each in self.losses],
         }
         draft = self.path / "checkpoint.json.new"
@@ -293,6 +297,8 @@ class SessionLog:
             raise ValueError("its counts do not balance")
         self.losses = IntervalSet((first, last) for first, last in state.get("losses", ()))  # an older journal has none
         self.memory, self.memory_n = state["memory"], state["memory_n"]
+        heard = state.get("heard")  # an older journal has none
+        self.heard = None if heard is None else tuple(heard)
         self.settled, self.written, self.delivered, self.refused = settled, written, delivered, refused
         self._has_checkpoint = True
 

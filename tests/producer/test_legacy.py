@@ -46,6 +46,42 @@ def test_a_session_killed_before_its_first_checkpoint_makes_nobody_forget_those_
     assert {"last": 3} == Journal(tmp_path, FOURTH).inherited()[0]
 
 
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_clock_that_was_set_back_makes_nobody_forget_the_session_after_it(tmp_path: Path, *, remembers: bool) -> None:
+    before = Journal(tmp_path, THIRD)
+    append(before, 2)
+    before.checkpoint({"last": 2})
+    crash(before)
+    after = Journal(tmp_path, SECOND)  # a lesser name, though it came later
+    append(after, 3)
+    if remembers:
+        after.checkpoint({"last": 5})
+        append(after, 1)
+    crash(after)
+
+    memory, since = Journal(tmp_path, FIRST).inherited()
+    found = [(orjson.loads(entry.line)["session"], entry.n) for entry in since]
+
+    if remembers:
+        assert ({"last": 5}, [(SECOND, 3)]) == (memory, found)
+    else:
+        assert ({"last": 2}, [(SECOND, 0), (SECOND, 1), (SECOND, 2)]) == (memory, found)
+
+
+def test_a_journal_of_a_version_that_did_not_say_who_heard_whom_is_inherited_by_name(tmp_path: Path) -> None:
+    for session, last in ((FIRST, 1), (SECOND, 2)):
+        journal = Journal(tmp_path, session)
+        append(journal, 1)
+        journal.checkpoint({"last": last})
+        crash(journal)
+        path = tmp_path / session / "checkpoint.json"
+        path.write_bytes(orjson.dumps({k: v for k, v in orjson.loads(path.read_bytes()).items() if k != "heard"}))
+
+    memory, since = Journal(tmp_path, THIRD).inherited()
+
+    assert ({"last": 2}, []) == (memory, list(since))
+
+
 def test_what_sessions_left_can_be_seen_without_owning_the_journal(tmp_path: Path) -> None:
     assert Legacy(0, {}, ()) == look_at_legacy(tmp_path / "nowhere")
     journal = Journal(tmp_path, FIRST)
