@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-from click.core import ParameterSource
 
 from audit_lambda.audit import ThresholdUnknown, audit_lake, refuse_nonsense
 from audit_lambda.candle_fetch import COINBASE, CandleClient
@@ -30,7 +29,7 @@ from cli.answers import printable
 from cli.athena import describe_cost, find_athena, metered
 from cli.progress import ProgressLine
 from cli.reports import SETTLED, leave_report, print_report
-from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
+from cli.spans import decode_span, from_option, lake_option, name_option, refuse_two_lakes, region_option, to_option
 from cli.stock import keep_in_folder, look_at_deployed, look_at_folder
 from local.lake.folder import LakeError, open_lake, require_lake
 from local.lake.mending import MendingEngine
@@ -113,9 +112,7 @@ class _Asked:
 )
 @name_option
 @region_option
-@click.pass_context
 def command(
-    context: click.Context,
     *,
     lake: Path,
     from_: str | None,
@@ -137,8 +134,8 @@ def command(
     \b
     Exit code: 0 whole or healed, 3 holes (named), 4 damaged, 5 unproven (a check could not run, or nothing was to be judged).
     """  # noqa: D301  # \b is click's own mark: keep these lines as they are
-    if athena and context.get_parameter_source("lake") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--lake is a folder's, --athena audits a deployed lake: say one of them.")
+    if athena:
+        refuse_two_lakes("audits")
     given = {"product": product, "from": from_, "to": to}
     asked = _Asked(
         values={name: text for name, text in given.items() if text is not None},

@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
-from click.core import ParameterSource
 
 from cli.compacting import compact_in_aws, say_frozen
 from cli.progress import ProgressLine
-from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
+from cli.spans import decode_span, from_option, lake_option, name_option, refuse_two_lakes, region_option, to_option
 from compact_lambda.run import Wanted
 from local.lake.compact import compact_hour, hold_lake, survey_folder, sweep
 from local.lake.folder import LakeError, require_lake
@@ -42,9 +41,7 @@ EXIT_FROZEN: Final = 3
 )
 @name_option
 @region_option
-@click.pass_context
 def command(
-    context: click.Context,
     *,
     lake: Path,
     from_: str | None,
@@ -58,8 +55,7 @@ def command(
     """Turn closed hours into the table history: one row per trade, typed, sorted; the view ticks answers as before, and faster."""
     from_us, to_us = decode_span(from_, to)
     if athena:
-        if context.get_parameter_source("lake") is ParameterSource.COMMANDLINE:
-            raise click.UsageError("--lake is a folder's, --athena compacts a deployed lake: say one of them.")
+        refuse_two_lakes("compacts")
         out = compact_in_aws(prefix, region, Wanted(from_us=from_us, to_us=to_us, even_open=even_open, dry_run=dry_run))
         sys.exit(EXIT_FROZEN if out.frozen else 0)
     now = datetime.now(UTC)

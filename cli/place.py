@@ -18,7 +18,7 @@ import click
 
 from cli.athena import find_athena, find_first_hour, metered
 from cli.options import make_settings, settings_options
-from cli.spans import name_option, region_option
+from cli.spans import lake_option, name_option, region_option
 from infra.stacks import FIRST_HOUR
 from local.lake.answers import LakeEngine
 from local.lake.folder import LakeMismatch, claim_lake, open_lake, read_content
@@ -43,15 +43,7 @@ def errand_options(function: Callable[..., Any]) -> Callable[..., Any]:
     settings = settings_options(without=[name for name in Settings.__slots__ if name not in _USED])
     for option in reversed(
         (
-            click.option(
-                "--lake",
-                type=click.Path(path_type=Path, file_okay=False),
-                default=Path("lake"),
-                envvar="TICKLAKE_LAKE",
-                show_default=True,
-                show_envvar=True,
-                help="The lake on this machine.",
-            ),
+            lake_option("The lake on this machine."),
             click.option("--athena", is_flag=True, help="The lake of a deployed stack, asked through Athena."),
             name_option,
             region_option,

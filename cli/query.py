@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from cli.answers import FORMATS, printable, write_answer
 from cli.athena import describe_cost, find_athena, metered
-from cli.spans import name_option, region_option
+from cli.spans import name_option, refuse_two_lakes, region_option
 from local.lake.answers import run_query
 from local.lake.folder import LakeError, open_lake
 from sql.dialect import SqlRefused
@@ -103,9 +102,8 @@ def command(
         raise click.UsageError("Parquet is not text: name a file with --output.")
     if plot is not None and plot.suffix not in {".png", ".svg"}:
         raise click.UsageError("--plot draws PNG or SVG: name a file that ends in .png or .svg.")
-    context = click.get_current_context()
-    if athena and context.get_parameter_source("lake") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--athena asks a deployed stack and --lake a folder: say one of them.")
+    if athena:
+        refuse_two_lakes("asks")
     try:
         asked = query_from_sql(question) if re.search(r"\s", question) else load_query(question)
         answer = _ask_athena(asked, values, prefix, region) if athena else _ask_lake(asked, values, lake)

@@ -16,11 +16,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import click
-from click.core import ParameterSource
 
 from cli.redriving import redrive_in_aws
 from cli.resend import plan_redrive_packs, send_packs
-from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
+from cli.spans import decode_span, from_option, lake_option, name_option, refuse_two_lakes, region_option, to_option
 from cli.streams import home_stream
 from local.firehose.errors import EngineError
 from local.lake.folder import LakeError, open_lake, require_lake
@@ -57,9 +56,7 @@ EXIT_NOT_ALL_SENT: Final = 3
 )
 @name_option
 @region_option
-@click.pass_context
 def command(
-    context: click.Context,
     *,
     lake: Path,
     from_: str | None,
@@ -78,7 +75,11 @@ def command(
     """
     hours = hours_of(*decode_span(from_, to))
     if athena:
-        _check_athena_alone(context, stream)
+        refuse_two_lakes("redrives")
+        if stream is not None:
+            raise click.UsageError(
+                "--athena sends through the stack's own stream, into the same lake: leave --stream out."
+            )
         plan, sent_count = redrive_in_aws(prefix, region, hours, dry_run=dry_run)
     else:
         if stream is not None and not _STREAM_NAME.fullmatch(stream):
@@ -89,13 +90,6 @@ def command(
     _report(plan, sent_count=sent_count)
     if sent_count is not None and sent_count < len(plan.to_send):
         sys.exit(EXIT_NOT_ALL_SENT)
-
-
-def _check_athena_alone(context: click.Context, stream: str | None) -> None:
-    if context.get_parameter_source("lake") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--lake is a folder's, --athena redrives a deployed lake: say one of them.")
-    if stream is not None:
-        raise click.UsageError("--athena sends through the stack's own stream, into the same lake: leave --stream out.")
 
 
 def _redrive_folder(lake: Path, stream: str | None, hours: Hours, *, dry_run: bool) -> tuple[RedrivePlan, int | None]:

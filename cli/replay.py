@@ -12,11 +12,10 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 import click
-from click.core import ParameterSource
 
 from cli.answers import printable
 from cli.replaying import Wanted, replay_in_aws, say_end
-from cli.spans import decode_span, from_option, lake_option, name_option, region_option, to_option
+from cli.spans import decode_span, from_option, lake_option, name_option, refuse_two_lakes, region_option, to_option
 from local.lake.compact import hold_lake
 from local.lake.folder import LakeError, require_lake
 from local.lake.live import RecordDamaged
@@ -47,9 +46,7 @@ EXIT_LEFT: Final = 3
 )
 @name_option
 @region_option
-@click.pass_context
 def command(
-    context: click.Context,
     *,
     lake: Path,
     from_: str | None,
@@ -67,8 +64,7 @@ def command(
     if not athena:
         _conclude(_replay_folder(lake, from_us, to_us, dry_run=dry_run), dry_run=dry_run)
         return
-    if context.get_parameter_source("lake") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--lake is a folder's, --athena replays a deployed lake: say one of them.")
+    refuse_two_lakes("replays")
     wanted = Wanted(from_us=from_us, to_us=to_us, even_open=even_open, dry_run=dry_run)
     out = replay_in_aws(prefix, region, wanted, _say)
     for line in say_end(out, dry_run=dry_run):

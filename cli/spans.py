@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from sql.questions import Parameter, ValueRefused, decode_value
 
@@ -39,6 +40,16 @@ name_option = click.option(
     "--name", "prefix", default="ticklake", show_default=True, help="With --athena: what the stacks' names begin with."
 )
 region_option = click.option("--region", help="With --athena: the region; by default AWS's own settings say.")
+
+
+def refuse_two_lakes(does: str) -> None:
+    """
+    Nothing, unless --lake was typed beside --athena. `does` says what the command does with a lake, such as `audits`.
+
+    Raises: click.UsageError.
+    """
+    if click.get_current_context().get_parameter_source("lake") is ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"--lake is a folder's, --athena {does} a deployed lake: say one of them.")
 
 
 def decode_span(from_: str | None, to: str | None) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """
-An S3 bucket as compaction uses it: list, read, copy, delete, and put only where nobody was faster. The rim.
+An S3 bucket whose records are replaced only where nobody was faster: list, read, copy, delete, put. The rim of compaction, and of replay and
+redrive from a terminal.
 
 Laws: a record replaces the very one that was read, or the nothing that was seen; no call names an encryption, the bucket's own applies.
 Refuses to know: what keys mean.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,33 +14,10 @@ from local.lake.answers import run_query
 from local.lake.folder import open_lake
 from local.lake.redrive import SentFile
 from sql.questions import query_from_sql
+from tests.local.lake.refused import SESSION, envelope, line
 
 if TYPE_CHECKING:
     from click.testing import Result
-
-SESSION = "01KAR2M9Q4T8W6X0Y5Z7B3C1DF"
-
-
-def line(n: int, price: str = "1.5") -> bytes:
-    frame = {
-        "type": "ticker",
-        "sequence": n,
-        "product_id": "BTC-USD",
-        "price": price,
-        "side": "buy",
-        "time": "2026-11-23T01:00:00Z",
-        "trade_id": n + 1,
-        "last_size": "1",
-    }
-    whole = {
-        "v": 1,
-        "session": SESSION,
-        "n": n,
-        "kind": "ticker",
-        "source": "exchange_ws",
-        "receive_time": "2026-11-23T01:00:00.000000Z",
-    }
-    return json.dumps({**whole, "message": frame}, separators=(",", ":")).encode()
 
 
 @pytest.fixture
@@ -51,7 +26,7 @@ def lake(tmp_path: Path) -> Path:
     folder = tmp_path / "lake/errors/coinbase/processing-failed/2026/11/23/02"
     folder.mkdir(parents=True)
     raws = [line(1) + b"\n" + line(2) + b"\n", line(3), line(3), line(4, "-1")]
-    (folder / "x").write_text("".join(json.dumps({"rawData": base64.b64encode(raw).decode()}) + "\n" for raw in raws))
+    (folder / "x").write_bytes(b"".join(envelope(raw) + b"\n" for raw in raws))
     return tmp_path / "lake"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from sql.catalog import plan_base_views
 from sql.redriving import Hours
 from tests.cli.deployed import DATABASE, WORKGROUP, deployed
 from tests.compact_lambda.lakes import FolderAthena, FolderBucket
+from tests.local.lake.refused import SESSION, envelope, line
 from tests.local.lake.trades import put, select, ticker
 
 if TYPE_CHECKING:
@@ -44,34 +44,11 @@ if TYPE_CHECKING:
     from producer.packing import Pack
     from sql.engine import Answer
 
-SESSION = "01KAR2M9Q4T8W6X0Y5Z7B3C1DF"
 NAMES = "SELECT session, n, trade_id, price FROM processed WHERE kind = 'ticker' ORDER BY n"
 
 
-def line(n: int, price: str = "1.5") -> bytes:
-    frame = {
-        "type": "ticker",
-        "sequence": n,
-        "product_id": "BTC-USD",
-        "price": price,
-        "side": "buy",
-        "time": "2026-11-23T01:00:00Z",
-        "trade_id": n + 1,
-        "last_size": "1",
-    }
-    whole = {
-        "v": 1,
-        "session": SESSION,
-        "n": n,
-        "kind": "ticker",
-        "source": "exchange_ws",
-        "receive_time": "2026-11-23T01:00:00.000000Z",
-    }
-    return json.dumps({**whole, "message": frame}, separators=(",", ":")).encode()
-
-
 def envelopes(*raws: bytes) -> bytes:
-    return b"".join(json.dumps({"rawData": base64.b64encode(raw).decode()}).encode() + b"\n" for raw in raws)
+    return b"".join(envelope(raw) + b"\n" for raw in raws)
 
 
 OBJECTS = {

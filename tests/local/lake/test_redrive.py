@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,37 +25,10 @@ from local.lake.redrive import (
     read_sent,
 )
 from sql.redriving import Hours
+from tests.local.lake.refused import SESSION, envelope, line
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SESSION = "01KAR2M9Q4T8W6X0Y5Z7B3C1DF"
-
-
-def line(n: int, price: str = "1.5") -> bytes:
-    frame = {
-        "type": "ticker",
-        "sequence": 1,
-        "product_id": "BTC-USD",
-        "price": price,
-        "side": "buy",
-        "time": "2026-11-23T01:00:00Z",
-        "trade_id": 1,
-        "last_size": "1",
-    }
-    whole = {
-        "v": 1,
-        "session": SESSION,
-        "n": n,
-        "kind": "ticker",
-        "source": "exchange_ws",
-        "receive_time": "2026-11-23T01:00:00.000000Z",
-    }
-    return json.dumps({**whole, "message": frame}, separators=(",", ":")).encode()
-
-
-def envelope(raw: bytes) -> bytes:
-    return json.dumps({"rawData": base64.b64encode(raw).decode()}).encode()
 
 
 def test_every_line_is_in_one_class() -> None:
