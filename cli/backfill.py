@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cli.errand_place import check_first_hour, errand_options, find_place
 from cli.errand_view import describe_effort
 from cli.errands import Plan, run_errand
 from cli.missing import plan_stretch, read_held, read_named, stretch_of
-from cli.place import check_first_hour, errand_options, find_place
 from cli.spans import decode_span, from_option, to_option
 from local.lake.folder import LakeError
 from producer.errand import Mission

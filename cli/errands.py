@@ -44,7 +44,7 @@ from sql.questions import QueryError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cli.place import Place
+    from cli.errand_place import Place
     from producer.delivery import Puts
     from producer.ledger import Receipt
     from producer.settings import Settings

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.errand_place import check_first_hour, errand_options, find_place, say_first_hour
 from cli.errand_view import SHOWN, describe_effort, describe_hole
 from cli.errands import Plan, run_errand
 from cli.missing import earliest, earliest_hour, plan_heal, read_held, read_named
-from cli.place import check_first_hour, errand_options, find_place, say_first_hour
 from cli.spans import decode_span, from_option, to_option
 from contract import load_reasons
 from local.lake.folder import LakeError, require_lake

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.place import Place, check_first_hour
+from cli.errand_place import Place, check_first_hour
 from producer.settings import Settings
 from sql.hours import hour_start_us
 
