@@ -160,9 +160,14 @@ class Firehose:
         entries = answer.get("RequestResponses")
         if not isinstance(entries, list):
             raise AnswerMismatch(sent=len(packs), answered=0)
-        return [
-            PutAnswer(entry.get("RecordId"), entry.get("ErrorCode"), entry.get("ErrorMessage", "")) for entry in entries
-        ]
+        return [_answer_of(entry) for entry in entries]
+
+
+def _answer_of(entry: object) -> PutAnswer:
+    """What an entry says; one that is none, or whose record id is no text, accepts nothing."""
+    told = entry if isinstance(entry, dict) else {}
+    record_id, code, message = (told.get(key) for key in ("RecordId", "ErrorCode", "ErrorMessage"))
+    return PutAnswer(record_id if isinstance(record_id, str) else None, str(code) if code else None, str(message or ""))
 
 
 class LateFirehose:

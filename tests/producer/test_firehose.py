@@ -33,7 +33,7 @@ from producer.errors import (
 from producer.firehose import Firehose, LateFirehose, body_bytes, connect_firehose, encode_body
 from producer.line import LineEncoder
 from producer.packing import MAX_BATCH_BODY_BYTES, MAX_BATCH_PACKS, Pack, plan_batch
-from producer.settlement import PutAnswer
+from producer.settlement import PutAnswer, settle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -266,6 +266,29 @@ def test_the_body_is_json_and_says_the_packs(contents: list[bytes]) -> None:
     assert ["DeliveryStreamName", "Records"] == list(tree)
     assert contents == [base64.b64decode(record["Data"], validate=True) for record in tree["Records"]]
     assert len(body) <= 256 + sum(pack.base64_bytes + 16 for pack in packs)  # what plan_batch reckons with
+
+
+@pytest.mark.parametrize(
+    ("entry", "accepted"),
+    [
+        (None, False),
+        ({}, False),
+        ({"RecordId": 7}, False),
+        ({"RecordId": "r", "ErrorCode": 7}, False),
+        ({"RecordId": "r", "ErrorCode": None, "ErrorMessage": None}, True),
+        ({"RecordId": "r", "ErrorCode": ""}, True),
+    ],
+)
+def test_an_entry_that_says_nothing_accepts_nothing(entry: object, *, accepted: bool) -> None:
+    with (
+        server(says(200, {"FailedPutCount": 0, "RequestResponses": [entry]}, JSON)) as (url, _),
+        firehose_at(url) as firehose,
+    ):
+        pack = pack_of(tick(0))
+        settlement = settle([pack], firehose.put([pack]))
+    assert ((pack,), ()) == (
+        (settlement.delivered, settlement.again) if accepted else (settlement.again, settlement.delivered)
+    )
 
 
 @pytest.mark.parametrize(
