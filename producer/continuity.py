@@ -217,7 +217,7 @@ class Continuity:
         """A trade from before the first one known: what lies between is a hole, which those that follow it may fill."""
         first = self._first[product_id]
         if first - trade.trade_id > LEAP_TRADES:  # likelier a wrong id than a hole
-            return REPEAT
+            return DOUBT
         self._first[product_id] = trade.trade_id
         if trade.trade_id == first - 1:
             return NEXT

@@ -127,7 +127,7 @@ class Intake:
         view.ticks += 1
         view.receive_us = receive_us
         if type(step) is Doubt:
-            log.warning("%s: trade %d is not believed to be the next before a second one says so", *ticker[:2])
+            log.warning("%s: trade %d is too far from those before to be believed at its first word", *ticker[:2])
             return
         if self.listener is not None:
             self.listener.new_trade(*ticker[:3])

@@ -286,7 +286,7 @@ def test_a_trade_from_before_the_first_makes_a_hole_that_those_after_it_fill() -
     assert [(97, 99)] == list(jump.hole.missing)
 
 
-def test_the_trade_just_before_the_first_leaves_no_hole_and_one_from_another_age_proves_nothing() -> None:
+def test_the_trade_just_before_the_first_leaves_no_hole_and_one_from_another_age_is_not_believed() -> None:
     continuity = Continuity()
-    assert [NEXT, NEXT, REPEAT] == see(continuity, LEAP_TRADES * 2, LEAP_TRADES * 2 - 1, 7)
+    assert [NEXT, NEXT, DOUBT] == see(continuity, LEAP_TRADES * 2, LEAP_TRADES * 2 - 1, 7)
     assert [] == continuity.open_holes()
