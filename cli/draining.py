@@ -1,8 +1,8 @@
 """
 A journal's lines delivered without a feed, for `ticklake journal drain`.
 
-Laws: what the last producer knew is kept for the next one; a drain writes no lines, so what is to be said of damage waits for that one, and is
-said to wait.
+Laws: what the last producer knew is kept for the next one; a drain writes no lines, so what is to be said of damage and of refusals waits for that
+one, and is said to wait.
 Refuses to know: options, and how packs are delivered (producer/delivery.py).
 """
 
@@ -39,17 +39,19 @@ async def drain_journal(settings: Settings, firehose: Puts, within_s: float | No
     """Lines still pending at the end."""
     legacy = look_at_legacy(settings.journal)
     fetched = Fetched.inherit(legacy.memory, legacy.since, now_us=time.time_ns() // 1000)
-    journal = Journal(settings.journal, str(ULID()))
+    session = str(ULID())
+    journal = Journal(settings.journal, session)
     ledger = Ledger()
     memory, since = journal.inherited()
     continuity = inherit_continuity(memory, since)  # so that the next producer knows what this journal's last one knew
-    # A drain writes no lines: what is to be said of damage waits for the next producer.
+    # A drain writes no lines: what is to be said waits for the next producer.
     intake = Intake(
         continuity=continuity, ledger=ledger, write=lambda *_: False, set_aside=lambda *_: None,
     )  # fmt: skip
+    intake.fetched = fetched
     intake.inherit_unwritten(memory.get("unwritten", ()))
     intake.name_inherited(time.time_ns() // 1000)
-    witness = Witness(intake)
+    witness = Witness(intake, session)
     delivery = Delivery(
         journal,
         firehose,
@@ -62,6 +64,7 @@ async def drain_journal(settings: Settings, firehose: Puts, within_s: float | No
             "unwritten": intake.unwritten,
         },
         tell_losses=partial(witness.tell, about={}, clock=lambda: time.time_ns() // 1000),
+        tell_refused=lambda *refused: witness.tell_refused(*refused, about={}, receive_us=time.time_ns() // 1000),
     )
     delivery.write_down()
     stopping = asyncio.Event()
@@ -91,8 +94,8 @@ async def drain_journal(settings: Settings, firehose: Puts, within_s: float | No
         click.echo(delivery.trouble, err=True)
     if intake.unwritten:
         click.echo(
-            f"{len(intake.unwritten):,} lines of testimony about damage wait for the next producer on this journal: start one, so that the"
-            " lake knows"
+            f"{len(intake.unwritten):,} lines of testimony about what was lost or refused wait for the next producer on this journal: start one, so"
+            " that the lake knows"
         )
     if ledger.ambiguous_lines:
         click.echo(f"{ledger.ambiguous_lines:,} lines were in calls without an answer: each may be there twice")

@@ -31,6 +31,7 @@ GapReason = Literal[
     "journal_full",
     "receive_queue_full",
     "journal_damaged",
+    "refused_by_firehose",
 ]
 
 
@@ -64,6 +65,12 @@ class Hole:
 
     def __post_init__(self) -> None:
         self.expected = self.counted = len(self.missing)
+
+    def put_back(self, trade_ids: IntervalSet) -> None:
+        """Trades that had come are missing again, those of them that lie in it."""
+        for first, last in trade_ids:
+            self.missing.add(max(first, self.first), min(last, self.last))
+        self.expected = max(self.expected, len(self.missing))  # one that polling had seen is new to it
 
 
 # Holes given up that a late trade may still belong to, per product: a few outages' worth.
@@ -278,6 +285,11 @@ class Continuity:
                 return False
         holes.append(hole)
         return True
+
+    def put_back(self, product_id: str, trade_ids: IntervalSet) -> None:
+        """Trades that had come are missing again from the open holes that they lie in."""
+        for hole in self._open.get(product_id, ()):
+            hole.put_back(trade_ids)
 
     def known_missing(self) -> list[Hole]:
         """Every hole that misses something, open or given up."""

@@ -3,7 +3,8 @@ Journal to Firehose: read ahead a little, pack, put, settle, write down, again.
 
 Laws: one call at a time, in a thread of its own, so that the reader never waits for Firehose; refused packs go first in the next
 call, topped up with fresh ones; nothing is settled but by its index; every failure waits before the next try; this session
-and those that earlier processes left share every call, so that neither starves.
+and those that earlier processes left share every call, so that neither starves. Nothing is refused for good unless others were accepted
+beside it or since: who refuses everything proves nothing against a pack, and must not empty the journal. What is refused is told before it is written down.
 Refuses to know: where lines come from, and how packs, answers and waits are decided (packing, settlement, pacing).
 """
 
@@ -31,11 +32,12 @@ from producer.packing import Pack, plan_batch
 from producer.settlement import CONTENT_CODES, PutAnswer, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from producer.journal import Journal
     from producer.ledger import Ledger
     from producer.pacing import Pace
+    from producer.segment import Entry
     from producer.session_log import SessionLog
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 # every line since the last one.
 WRITE_DOWN_S: Final = 30.0
 _SAY_AGAIN_S: Final = 60.0
+_TICKER: Final = b'"kind":"ticker"'
 
 
 class Puts(Protocol):
@@ -67,12 +70,19 @@ class TellLosses(Protocol):
         """Its `losses` are told afterwards, unless `stop` came first."""
 
 
+class TellRefused(Protocol):
+    """Testifies to lines that can never be delivered; producer.witness.Witness does."""
+
+    def __call__(self, session: str, entries: Sequence[Entry], beside: Iterable[bytes], /) -> None:
+        """These lines of a session; `beside` has what was sent of the same products just before."""
+
+
 class Delivery:
     """
     Delivers a journal's lines, this session's and those that earlier sessions left.
 
     Clock: monotonic seconds, given as `clock`. `remember` gives what a checkpoint has to remember beside the settled lines. `tell_losses`
-    is called as soon as a session was found to have lost lines.
+    is called as soon as a session was found to have lost lines, `tell_refused` as soon as lines were refused for good.
     """
 
     def __init__(
@@ -85,6 +95,7 @@ class Delivery:
         linger_s: float,
         remember: Callable[[], dict[str, object]],
         tell_losses: TellLosses,
+        tell_refused: TellRefused,
         clock: Callable[[], float] = time.monotonic,
         call: Calls = call_in_thread,
     ) -> None:
@@ -97,6 +108,7 @@ class Delivery:
         self._linger_s = linger_s
         self._remember = remember
         self._tell_losses = tell_losses
+        self._tell_refused = tell_refused
         self._clock = clock
         self._call = call
         self._live = Lane(journal.live, linger_s=linger_s)
@@ -109,6 +121,7 @@ class Delivery:
         self._ended = asyncio.Event()
         self._most_packs: int | None = None
         self._suspects: dict[Pack, int] = {}
+        self._tickers: dict[str, bytes] = {}  # every product's newest line that was settled
         self._said: tuple[str, float] = ("", 0.0)
         self._written_at = clock()
 
@@ -174,6 +187,7 @@ class Delivery:
                 await self._tell_losses(lane.log, self._stop)
             await asyncio.sleep(0)
         lane.plan(now, flush=flush)
+        self._tell(lane)
 
     async def _next_batch(self) -> list[Pack]:
         """The packs of the next call: half for this session, half for the oldest one left behind that can be read."""
@@ -211,12 +225,17 @@ class Delivery:
 
     def _settle(self, batch: list[Pack], answers: list[PutAnswer]) -> float:
         settlement = settle(batch, answers)
+        delivered, reasons = frozenset(settlement.delivered), dict(settlement.refused)
         self._ledger.calls += 1
         self._ledger.packs_throttled += len(settlement.again)
-        for pack in settlement.delivered:
-            self._deliver(pack)
-        unkept = [pack for pack, reason in settlement.refused if not self._refuse(pack, reason)]
-        again = [*settlement.again, *unkept]
+        again: list[Pack] = []
+        for pack in batch:  # in order: what comes before a refused pack says when that was
+            if pack in delivered:
+                self._deliver(pack)
+            elif (
+                pack not in reasons or not (delivered or self._is_proven(pack)) or not self._refuse(pack, reasons[pack])
+            ):
+                again.append(pack)
         for lane in self._lanes():
             lane.send_again(again)
         if not again:
@@ -224,6 +243,9 @@ class Delivery:
         self.write_down()
         self._most_packs = None
         self._old_first = not self._old_first
+        if reasons and not delivered:
+            code = next(iter(reasons.values())).removeprefix("firehose_")
+            return self._troubled(DeliveryRefused(code=code, message="every record"), self._pace.after_failure())
         if again:
             return self._pace.after_throttling() if settlement.throttled else self._pace.after_failure()
         return self._pace.after_success()
@@ -249,15 +271,18 @@ class Delivery:
             return True
         (pack,) = batch
         self._most_packs = None
-        accepted = self._ledger.packs_delivered
-        if self._suspects.get(pack, accepted) < accepted:
+        known = pack in self._suspects
+        if self._is_proven(pack):
             refused = self._refuse(pack, f"firehose_{failed.code}")
             self.write_down()
             return refused
-        known = pack in self._suspects
-        self._suspects[pack] = accepted
         self._lane_of(pack).put_back(pack)
         return not known
+
+    def _is_proven(self, pack: Pack) -> bool:
+        """Whether others were accepted since this pack was first refused alone."""
+        accepted = self._ledger.packs_delivered
+        return self._suspects.setdefault(pack, accepted) < accepted
 
     def _troubled(self, error: Exception, wait_s: float) -> float:
         """Say what is wrong: once when it begins or changes, then once a minute."""
@@ -285,20 +310,36 @@ class Delivery:
         ledger.bytes_billed += pack.billed_bytes
         if lane is not self._live:
             ledger.backlog_delivered += pack.line_count
-        for product_id, count in Counter(map(product_of, pack.content.splitlines())).items():
+        for product_id, count in Counter(self._note_tickers(pack)).items():
             view = ledger.products.get(product_id)
             if view is not None:  # a name that only a refused line carries is no product of ours
                 view.delivered += count
 
+    def _note_tickers(self, pack: Pack) -> list[str]:
+        """The product that each line of a pack names."""
+        lines = pack.content.splitlines()
+        named = list(map(product_of, lines))
+        self._tickers.update((name, line) for name, line in zip(named, lines, strict=True) if _TICKER in line)
+        return named
+
+    def _tell(self, lane: Lane) -> None:
+        """Testify to what was refused for good: before a checkpoint says that it is settled, with no await in between."""
+        if lane.untold:
+            entries, lane.untold = lane.untold, []
+            self._tell_refused(lane.log.session, entries, self._tickers.values())
+
     def _refuse(self, pack: Pack, reason: str) -> bool:
         """Set a pack aside for good; False if the disk has no room to keep it, so that it has to be tried again."""
+        lane = self._lane_of(pack)
         try:
-            self._lane_of(pack).refuse(pack, reason)
+            lane.refuse(pack, reason)
         except JournalFull as full:
             self._troubled(full, 0.0)
             return False
         log.error("Firehose refused lines %d to %d of %s for good: %s", pack.first_n, pack.last_n, pack.session, reason)
         self._suspects.pop(pack, None)
+        self._tell(lane)
+        self._note_tickers(pack)
         return True
 
     def write_down(self) -> None:

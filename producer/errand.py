@@ -21,6 +21,7 @@ from producer.asking import PATIENCE_S, ask_rest
 from producer.calling import call_in_thread, wait_any
 from producer.healing import HealReceipt
 from producer.metrics import FeedReading
+from producer.refusal import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from producer.continuity import Hole
     from producer.fetched import Fetched
     from producer.ingest import Ingest
+    from producer.intervals import IntervalSet
     from producer.journal import Journal
     from producer.ledger import Ledger
     from producer.restclient import RestClient
@@ -96,8 +98,9 @@ class Errand:
 
     @property
     def missing(self) -> int:
-        """Trades still to be fetched, or not to be had."""
-        return sum(len(hole.missing) for hole in self.mission.holes) if self.mission else 0
+        """Trades still to be fetched, or not to be had, or fetched in lines that Firehose refused."""
+        refused = [each for each in self._ingest.intake.continuity.known_missing() if each.reason == REFUSED]
+        return sum(len(_missing_of(hole, refused)) for hole in self.mission.holes) if self.mission else 0
 
     async def run(self) -> None:
         """Do it; returns when it is done and delivered, or stopped."""
@@ -108,6 +111,14 @@ class Errand:
             if self.mission is not None:
                 self._take_on(self.mission)
                 await self._fetch()
+                # Lines that Firehose refuses meanwhile are holes of their own, to be filled before the end.
+                while (
+                    self._state == "done"
+                    and await self._wait_until(self._is_delivered_or_refused)
+                    and len(self._ingest.healer)
+                ):
+                    self._state = "fetching"
+                    await self._fetch()
                 self._give_up()
                 await self._wait_until(lambda: not self._journal.pending)
         finally:
@@ -177,6 +188,9 @@ class Errand:
                 return
         self._state = "done"
 
+    def _is_delivered_or_refused(self) -> bool:
+        return bool(len(self._ingest.healer)) or not self._journal.pending
+
     def _usable(self) -> int:
         """Answers so far that were of use."""
         return sum(self._ledger.rest[status] for status in ("200", "400", "404"))
@@ -190,3 +204,13 @@ class Errand:
         while not holds() and not self._stopping.is_set():
             await wait_any(IDLE_S, self._stopping)
         return holds()
+
+
+def _missing_of(hole: Hole, refused: Sequence[Hole]) -> IntervalSet:
+    """What a hole misses, and what is missing of it once more."""
+    missing = hole.missing.copy()
+    for each in refused:
+        if each.product_id == hole.product_id:
+            for first, last in each.missing:
+                missing.add(max(first, hole.first), min(last, hole.last))
+    return missing

@@ -36,6 +36,13 @@ class Fetched:
         """This trade was fetched, and its line written."""
         self._now.setdefault(product_id, IntervalSet()).add(trade_id, trade_id)
 
+    def remove(self, product_id: str, trade_ids: IntervalSet) -> None:
+        """The lines of these will not come."""
+        ours = [ids for name, ids in [*self._now.items(), *(each[1:] for each in self._earlier)] if name == product_id]
+        for first, last in trade_ids:
+            for ids in ours:
+                ids.remove(first, last)
+
     def ranges(self, product_id: str) -> IntervalSet:
         """Everything fetched of a product, now and in sessions not long ago."""
         found = self._now.get(product_id, IntervalSet()).copy()

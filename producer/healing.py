@@ -60,6 +60,7 @@ class _Patient:
     absent: IntervalSet = field(default_factory=IntervalSet)
     too_old_to: int = 0  # ids up to this one happened before the bound
     spoilt: bool = False  # REST has ids of it, but not as valid trades
+    was_put_back: bool = False  # Firehose refused trades of it that had been fetched
     tries: int = 0
     due_at: float = 0.0
     began_with: int = field(init=False)  # how many ids were missing when it was taken on
@@ -164,6 +165,18 @@ class Healer:
         if not hole.missing:
             self._patients = [each for each in self._patients if each.hole is not hole]
 
+    def put_back(self, product_id: str, trade_ids: IntervalSet) -> None:
+        """
+        Lines that brought these trades were refused: where they fill a hole that is not done with, they are missing from it again.
+
+        They are not asked for here once more: they are a hole of their own by then, and `also_healed` fills this one with it.
+        """
+        for patient in self._patients:
+            if patient.hole.product_id == product_id:
+                before = len(patient.hole.missing)
+                patient.hole.put_back(trade_ids)
+                patient.was_put_back |= len(patient.hole.missing) > before
+
     def also_healed(self, product_id: str, trade_ids: Sequence[int]) -> list[HealReceipt]:
         """Trades that were fetched for one hole fill others, too (two producers name an outage each); receipts of those done with."""
         receipts = []
@@ -227,4 +240,6 @@ def _why(patient: _Patient) -> str:
         return "older than the bound on healing"
     if patient.spoilt:
         return "the exchange's REST does not have them, or not as valid trades"
+    if patient.was_put_back:
+        return "the exchange's REST does not have them, or Firehose refused the lines that brought them"
     return "the exchange's REST does not have them"

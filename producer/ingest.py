@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from producer.continuity import GapReason, Hole
     from producer.intake import Intake
+    from producer.intervals import IntervalSet
     from producer.ledger import Ledger
     from producer.ratelimit import Bucket
 
@@ -205,6 +206,10 @@ class Ingest:
     def late_trade(self, hole: Hole, trade_id: int) -> None:
         """One less to heal."""
         self.healer.arrived_late(hole, trade_id)
+
+    def trades_refused(self, product_id: str, trade_ids: IntervalSet) -> None:
+        """Holes that they had filled miss them again."""
+        self.healer.put_back(product_id, trade_ids)
 
     # ------------------------------------------------------------------ time
 

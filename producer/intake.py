@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from contract.messages import Kind
     from contract.reasons import Reason
     from producer.fetched import Fetched
+    from producer.intervals import IntervalSet
     from producer.ledger import Ledger
     from producer.line import Source
     from producer.rest import RestTicker, RestTrade
@@ -63,6 +64,9 @@ class Listener(Protocol):
 
     def late_trade(self, hole: Hole, trade_id: int) -> None:
         """A missing trade came on the feed after all; `hole.missing` says whether any is left."""
+
+    def trades_refused(self, product_id: str, trade_ids: IntervalSet) -> None:
+        """Lines that brought these trades can never be delivered."""
 
 
 class Intake:
@@ -259,11 +263,27 @@ class Intake:
             self.listener.hole_found(hole)
 
     def lost(self, hole: Hole, receive_us: int) -> None:
-        """Trades that were counted may be lost to damage on disk: say so, and take them on, unless that hole is ours already."""
+        """Trades that were counted are lost, or may be: say so, and take them on, unless that hole is ours already."""
         if self.continuity.adopt(hole):
             self.name(hole, receive_us)
         else:
             self._name(hole, receive_us)
+
+    def refused(self, product_id: str, trade_ids: IntervalSet) -> None:
+        """Lines that brought these trades can never be delivered: what they filled is open again. Caller must: name them, too."""
+        self.continuity.put_back(product_id, trade_ids)
+        if self.listener is not None:
+            self.listener.trades_refused(product_id, trade_ids)
+        if self.fetched is not None:
+            self.fetched.remove(product_id, trade_ids)
+
+    def give_up(self, hole: Hole, why: str, receive_us: int) -> None:
+        """Say that there is a hole, and that it is not asked for; `ticklake heal` may."""
+        self._name(hole, receive_us)
+        if self.continuity.adopt(hole):
+            self._ledger.product(hole.product_id).holes += 1
+            self._ledger.product(hole.product_id).missing += hole.counted
+            self.close(HealReceipt(hole, "unhealed", hole.expected, 0, why), receive_us)
 
     def name(self, hole: Hole, receive_us: int) -> None:
         """Say that there is a hole, and take it on."""

@@ -31,11 +31,16 @@ STEP_BYTES: Final = 1024 * 1024
 
 
 class Lane:
-    """The lane of one session; `blocked` says what last kept lines of it from going their way."""
+    """
+    The lane of one session.
+
+    `blocked` says what last kept lines of it from going their way; `untold` has those refused for good that nobody has testified to yet.
+    """
 
     def __init__(self, session_log: SessionLog, *, linger_s: float) -> None:
         self.log = session_log
         self.blocked = ""
+        self.untold: list[Entry] = []
         self._linger_s = linger_s
         self._waiting: list[Waiting] = []
         self._again: list[Pack] = []
@@ -86,6 +91,7 @@ class Lane:
             self._block(f"has lines too long for Firehose, and no room to set them aside ({full})")
             return False
         log.error("session %s: %d lines are too long for Firehose", self.log.session, len(entries))
+        self.untold += entries
         self._held_bytes -= sum(len(entry.line) + 1 for entry in entries)
         return True
 
@@ -105,8 +111,9 @@ class Lane:
 
         Raises: JournalFull if there is no room to keep them; the pack then stays where it is.
         """
-        lines = pack.content.split(b"\n")[:-1]
-        self.log.refuse([Entry(n_of(line), line) for line in lines], reason)
+        entries = [Entry(n_of(line), line) for line in pack.content.split(b"\n")[:-1]]
+        self.log.refuse(entries, reason)
+        self.untold += entries
         self._remove(pack)
 
     def send_again(self, refused: Iterable[Pack]) -> None:

@@ -37,13 +37,14 @@ from producer.witness import Witness
 if TYPE_CHECKING:
     import random
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from contract.messages import Kind
     from producer.credentials import ApiKey
     from producer.delivery import Puts
     from producer.line import Source
     from producer.metrics import FeedReading
+    from producer.segment import Entry
     from producer.session_log import SessionLog
     from producer.settings import Settings
 
@@ -114,7 +115,7 @@ class Producer:
             set_aside=self._set_aside,
             simulated=settings.simulated,
         )
-        self._witness = Witness(self.intake)
+        self._witness = Witness(self.intake, session)
         self.sources = (feed or _watch)(self)
         self.delivery = Delivery(
             self.journal,
@@ -124,6 +125,7 @@ class Producer:
             linger_s=settings.linger_s,
             remember=self._remember,
             tell_losses=self._tell_losses,
+            tell_refused=self._tell_refused,
         )
         self._stop = asyncio.Event()
         self._why = ""
@@ -272,6 +274,10 @@ class Producer:
     async def _tell_losses(self, damaged: SessionLog, stop: asyncio.Event) -> None:
         about = self.sources.describe()
         await self._witness.tell(damaged, stop, about=about, clock=lambda: time.time_ns() // 1000)
+
+    def _tell_refused(self, session: str, entries: Sequence[Entry], beside: Iterable[bytes]) -> None:
+        about, receive_us = self.sources.describe(), time.time_ns() // 1000
+        self._witness.tell_refused(session, entries, beside, about=about, receive_us=receive_us)
 
     def _remember(self) -> dict[str, object]:
         return {

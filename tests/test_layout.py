@@ -44,6 +44,7 @@ PRODUCER_ROAD = (
     "ledger",
     "segment",
     "loss",
+    "refusal",
     "fetched",
     "intake",
     "packing",

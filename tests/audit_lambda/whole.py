@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from contract.messages import Kind
     from producer.healing import Outcome
+    from producer.intervals import IntervalSet
     from producer.line import Source
     from producer.minute import Testimony
 
@@ -142,6 +143,9 @@ class Producer:
         self.holes.append(hole)
 
     def late_trade(self, hole: Hole, trade_id: int) -> None:
+        pass
+
+    def trades_refused(self, product_id: str, trade_ids: IntervalSet) -> None:
         pass
 
     def testify(self, lines: Any) -> None:

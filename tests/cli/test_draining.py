@@ -38,4 +38,4 @@ def test_what_is_to_be_said_of_damage_waits_for_the_next_producer_and_is_said_to
     assert 0 == left
     assert ["session", "gap"] == [kind for kind, _, _ in memory["unwritten"]]
     assert ["journal_damaged"] == [hole["reason"] for hole in memory["continuity"]["open"]]
-    assert "2 lines of testimony about damage wait for the next producer" in capsys.readouterr().out
+    assert "2 lines of testimony about what was lost or refused wait for the next producer" in capsys.readouterr().out

@@ -28,13 +28,14 @@ from producer.journal import Journal
 from producer.ledger import Ledger
 from producer.line import LineEncoder, n_of, session_of
 from producer.pacing import Pace
+from producer.session_log import SessionLog
 from producer.settlement import PutAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from producer.packing import Pack
-    from producer.session_log import SessionLog
+    from producer.segment import Entry
 
 T = TypeVar("T")
 
@@ -51,6 +52,9 @@ PATTERNS: dict[str, Callable[[int, int], PutAnswer | None]] = {
     "alternating": lambda at, _count: SLOW if at % 2 else None,
     "all": lambda _at, _count: SLOW,
     "broken": lambda at, _count: BROKEN if at % 3 == 1 else None,
+    "first never": lambda at, _count: NEVER if at == 0 else None,
+    "last never": lambda at, count: NEVER if at == count - 1 else None,
+    "never": lambda _at, _count: NEVER,
     "permanent beside transient": lambda at, _count: (None, NEVER, SLOW)[at % 3],
 }
 ERRORS: dict[str, Callable[[], Exception]] = {
@@ -137,6 +141,7 @@ class Bench:
         self.encoder = LineEncoder(session)
         self.ledger = Ledger()
         self.told: list[tuple[int, int]] = []
+        self.refusals: list[tuple[str, list[int], list[bytes]]] = []
         self.out: asyncio.Event | None = None  # while set to an event, calls stay out until it is set
         self.delivery = Delivery(
             self.journal,
@@ -146,6 +151,7 @@ class Bench:
             linger_s=5.0,
             remember=lambda: {"x": 1},
             tell_losses=self.tell_losses,
+            tell_refused=self.tell_refused,
             clock=asyncio.get_running_loop().time,
             call=self.call,
         )
@@ -167,6 +173,11 @@ class Bench:
     async def tell_losses(self, damaged: SessionLog, _: asyncio.Event) -> None:
         self.told += damaged.losses.ranges
         damaged.losses = IntervalSet()
+
+    def tell_refused(self, session: str, entries: Sequence[Entry], beside: Iterable[bytes]) -> None:
+        written_down = SessionLog(self.journal.path / session).settled  # as a crash here would leave it
+        assert not any(entry.n in written_down for entry in entries)
+        self.refusals.append((session, [entry.n for entry in entries], list(beside)))
 
     def append(self, count: int, *, filler: int = 500) -> None:
         for _ in range(count):
@@ -216,7 +227,7 @@ def test_only_what_was_refused_is_sent_again(tmp_path: Path, pattern: str) -> No
     assert 6 <= len(bench.firehose.calls[0])
     assert all(1 == times for times in Counter(bench.accepted_n()).values())
     assert (3000, 0) == (live.delivered + sum(live.refused.values()), live.pending)
-    if pattern == "permanent beside transient":
+    if pattern in {"permanent beside transient", "first never", "last never"}:
         refused = [json.loads(each)["n"] for each in (live.path / "refused.ndjson").read_text().splitlines()]
         assert sorted(set(range(3000)) - set(bench.accepted_n())) == refused
         assert {"firehose_ValidationException": len(refused)} == live.refused
@@ -306,6 +317,8 @@ def test_a_poison_pack_is_found_alone_and_the_others_are_delivered(tmp_path: Pat
     refused = [json.loads(each) for each in (live.path / "refused.ndjson").read_text().splitlines()]
     assert "firehose_InvalidArgumentException" == reason
     assert 1500 in [each["n"] for each in refused]
+    ((session, told, _),) = bench.refusals
+    assert (SESSIONS[-1], [each["n"] for each in refused]) == (session, told)
     assert 500 >= live.refused[reason]  # one pack, not the call
     assert 3001 == live.delivered + live.refused[reason]
     assert bench.firehose.times[-1] < 10.0
@@ -328,6 +341,60 @@ def test_a_service_that_refuses_every_content_does_not_empty_the_journal(tmp_pat
     assert list(range(3000)) == sorted(bench.accepted_n())
 
 
+def test_a_service_that_refuses_every_record_by_its_index_does_not_empty_the_journal(tmp_path: Path) -> None:
+    async def scenario() -> tuple[Bench, int]:
+        bench = Bench(tmp_path, FakeFirehose(["never"] * 10_000))
+        bench.append(1400)
+        assert not await bench.drained(within_s=600.0)
+        assert (1400, {}) == (bench.journal.pending, bench.journal.live.refused)
+        assert "ValidationException" in bench.delivery.trouble
+        calls = len(bench.firehose.calls)
+        bench.firehose.script = []
+        assert await bench.drained()
+        await bench.close()
+        return bench, calls
+
+    bench, calls = run(scenario())
+    assert calls < 300  # in ten minutes: it waits
+    assert list(range(1400)) == bench.accepted_n()
+    assert [] == bench.refusals
+
+
+def test_a_pack_refused_alone_is_refused_for_good_once_others_are_accepted(tmp_path: Path) -> None:
+    async def scenario() -> Bench:
+        bench = Bench(tmp_path, FakeFirehose(["never", "first never"]))
+        bench.append(3)
+        assert not await bench.drained(within_s=0.03)
+        bench.append(2)
+        assert await bench.drained()
+        await bench.close()
+        return bench
+
+    bench = run(scenario())
+    ((session, told, beside),) = bench.refusals
+    assert (SESSIONS[-1], [0, 1, 2], []) == (session, told, beside)
+    assert [3, 4] == bench.accepted_n()
+    assert {"firehose_ValidationException": 3} == bench.journal.live.refused
+
+
+def test_a_refused_pack_is_told_with_the_tickers_before_it(tmp_path: Path) -> None:
+    async def scenario() -> Bench:
+        bench = Bench(tmp_path, FakeFirehose(["ok", "last never"]))
+        for trade_id in (1, 2):
+            bench.append_one(b'{"product_id":"A-B","trade_id":%d}' % trade_id)
+        assert await bench.drained()
+        bench.append(500)
+        bench.append_one(b'{"product_id":"A-B","trade_id":3}')
+        assert await bench.drained()
+        await bench.close()
+        return bench
+
+    bench = run(scenario())
+    ((_, told, beside),) = bench.refusals
+    assert [502] == told[-1:]
+    assert 2 in [json.loads(line)["message"].get("trade_id") for line in beside]
+
+
 def test_a_line_too_long_for_a_record_is_set_aside_and_the_rest_goes(tmp_path: Path) -> None:
     async def scenario() -> Bench:
         bench = Bench(tmp_path, FakeFirehose())
@@ -343,6 +410,7 @@ def test_a_line_too_long_for_a_record_is_set_aside_and_the_rest_goes(tmp_path: P
     assert {"line_too_long": 1} == bench.journal.live.refused
     kept = json.loads((bench.journal.live.path / "refused.ndjson").read_text())
     assert 3 == json.loads(kept["text"])["n"]
+    assert [(SESSIONS[-1], [3], [])] == bench.refusals
 
 
 def test_lines_wait_for_linger_and_not_longer(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def run(
     *sessions: str,
     ticks: int = 20,
     between: Callable[[], None] = lambda: None,
+    enough: Callable[[], bool] = lambda: True,
 ) -> list[Receipt]:
     """Sessions one after the other on one exchange, which goes on in between; each with its Firehose, or all with one."""
 
@@ -62,6 +63,7 @@ def run(
         while not running.done() and (  # noqa: ASYNC110 - plain values
             producer.ledger.product("BTC-USD").ticks < ticks
             or (producer.journal.backlog_pending or len(producer.intake.continuity.open_holes()))
+            or not enough()
         ):
             await asyncio.sleep(0.02)
         assert producer.health().state in {"healthy", "idle"}
@@ -160,3 +162,83 @@ def test_lines_that_the_disk_lost_are_named_and_their_trades_healed(tmp_path: Pa
     assert trade_id in [line["message"]["trade_id"] for line in firehose.lines if line["kind"] == "trade"]
     assert {*range(first.written)} - {9} == {line["n"] for line in firehose.lines if line["session"] == FIRST}
     assert (0, 0) == (second.unbalanced, second.backlog_pending)
+
+
+class Refusing(Firehose):
+    """Refuses for good, by its index, each pack with one ticker's trade, or also with the line that brings that trade again."""
+
+    def __init__(self, *kinds: str) -> None:
+        super().__init__()
+        self.refused: list[dict[str, Any]] = []
+        self.trade_id = 0
+        self._kinds = kinds
+
+    def put(self, packs: Sequence[Pack]) -> list[PutAnswer]:
+        return [NEVER if self._is_refused(pack) else Firehose.put(self, [pack])[0] for pack in packs]
+
+    def _is_refused(self, pack: Pack) -> bool:
+        lines = [json.loads(line) for line in pack.content.splitlines()]
+        tickers = [line["message"]["trade_id"] for line in lines if line["kind"] == "ticker"]
+        self.trade_id = self.trade_id or next(iter(tickers[1:]), 0)
+        if not any(line["kind"] in self._kinds and line["message"]["trade_id"] == self.trade_id for line in lines):
+            return False
+        self.refused += [line for line in lines if line not in self.refused]
+        return True
+
+    def gaps(self) -> list[dict[str, Any]]:
+        """Those about the trade."""
+        gaps = [line["message"] for line in self.lines if line["kind"] == "gap"]
+        return [
+            gap
+            for gap in gaps
+            if gap["first_missing_trade_id"] <= self.trade_id <= gap["last_missing_trade_id"]
+            and gap["reason"] == "refused_by_firehose"
+        ]
+
+    def lost(self) -> dict[str, set[int]]:
+        """Numbers that testimony names, by session."""
+        named: dict[str, set[int]] = {}
+        for message in (line["message"] for line in self.lines if "lost" in line["message"]):
+            assert "refused_by_firehose" == message["why"]
+            for first, last in message["lost"]:
+                named.setdefault(message["of_session"], set()).update(range(first, last + 1))
+        return named
+
+
+NEVER = PutAnswer(None, "ValidationException", "no")
+
+
+def test_lines_that_firehose_refuses_are_named_and_their_trades_healed(tmp_path: Path) -> None:
+    firehose = Refusing("ticker")
+    (receipt,) = run(tmp_path, firehose, FIRST, enough=lambda: "healed" in {gap["status"] for gap in firehose.gaps()})
+    numbers = {line["n"] for line in firehose.refused}
+    trades = {line["message"]["trade_id"] for line in firehose.refused if line["kind"] == "ticker"}
+    healed = {line["message"]["trade_id"] for line in firehose.lines if line["kind"] == "trade"}
+
+    assert {FIRST: numbers} == firehose.lost()
+    assert ["open", "healed"] == [gap["status"] for gap in firehose.gaps()]
+    assert trades <= healed
+    assert ({"firehose_ValidationException": len(numbers)}, 0, 0) == (receipt.refused, receipt.pending, receipt.unbalanced)  # fmt: skip
+    assert set(range(receipt.written)) == {line["n"] for line in firehose.lines} | numbers
+
+
+def test_a_trade_whose_fetched_line_is_refused_too_is_named_and_let_go(tmp_path: Path) -> None:
+    firehose = Refusing("ticker", "trade")
+    (receipt,) = run(tmp_path, firehose, FIRST, enough=lambda: "unhealed" in {gap["status"] for gap in firehose.gaps()})
+    last = firehose.gaps()[-1]
+
+    assert ("unhealed", 0) == (last["status"], last["fetched"])
+    assert {FIRST: {line["n"] for line in firehose.refused}} == firehose.lost()
+    assert (2, 0) == (sum("trade_id" in line["message"] and line["message"]["trade_id"] == firehose.trade_id for line in firehose.refused), receipt.unbalanced)  # fmt: skip
+    assert set(range(receipt.written)) == {line["n"] for line in (*firehose.lines, *firehose.refused)}
+
+
+def test_what_is_refused_after_the_end_is_named_by_the_next_session(tmp_path: Path) -> None:
+    firehose = Refusing("ticker")
+    run(tmp_path, [Away(), firehose], FIRST, SECOND, enough=lambda: not firehose.trade_id or bool(firehose.gaps()))
+    numbers = {line["n"] for line in firehose.refused}
+
+    assert {FIRST: numbers} == firehose.lost()
+    assert {FIRST} == {line["session"] for line in firehose.refused}
+    assert {SECOND} == {line["session"] for line in firehose.lines if "lost" in line["message"]}
+    assert ["open", "healed"] == [gap["status"] for gap in firehose.gaps()]
