@@ -165,7 +165,7 @@ class Producer:
         said = {"event": "opened", "version": "1", "feed": "wss://x", "products": list(PRODUCTS)}
         self.write("session", "producer", encode_testimony(said), self.now_us)
 
-    def close(self, seconds: int) -> None:
+    def close(self, seconds: int, *, refused: int = 0) -> None:
         self.now_us = at(seconds)
         self.testify(self.coverage.flush())
         count = len(self.lines)
@@ -177,9 +177,9 @@ class Producer:
             "why": "asked to stop",
             "lines": count,
             "by_kind": dict(self.ledger.lines),
-            "delivered": count,
+            "delivered": count - refused,
             "pending": 0,
-            "refused": {},
+            "refused": {"firehose_ValidationException": refused} if refused else {},
             "not_written": 0,
             "frames": dict(self.ledger.frames),
         }
