@@ -28,7 +28,7 @@ from cli.driving import EXIT_FAULT, drive, exit_code
 from cli.feeds import FeedPlan, claim_folder, decode_speed, plan_feed, read_last_trades, recorded_products
 from cli.keys import read_api_key
 from cli.options import make_settings, settings_options
-from cli.receipts import describe_engine, describe_producer
+from cli.receipts import describe_engine, describe_producer, is_stored
 from cli.run import make_producer
 from cli.views import choose_view
 from infra import PIPELINE_TEMPLATE
@@ -256,7 +256,7 @@ class _Run:
             click.echo(line)
         click.echo(f"lake {self.lake}/")
         self._answer()
-        return exit_code(receipt) if snapshot.is_balanced else EXIT_FAULT
+        return exit_code(receipt) if snapshot.is_balanced and is_stored(snapshot) else EXIT_FAULT
 
     def _answer(self) -> None:
         with open_lake(self.lake) as lake:

@@ -78,6 +78,18 @@ def describe_engine(snapshot: EngineSnapshot, refused: Mapping[str, int]) -> Ite
         f"  objects    {snapshot.objects_delivered:,} processed, {snapshot.backup_objects:,} raw,"
         f" {snapshot.error_objects:,} errors"
     )
+    if not is_stored(snapshot):
+        yield (
+            f"  NOT STORED {snapshot.lines_pending + snapshot.lines_lost:,} lines as rows or errors, and"
+            f" {snapshot.backup_records_pending + snapshot.backup_records_lost:,} packs of raw/: the lake did not take them, and this stream held"
+            " them in memory only. Make room there; `ticklake backfill` fetches its trades"
+        )
+
+
+def is_stored(snapshot: EngineSnapshot) -> bool:
+    """Whether everything that was accepted is in the lake; asked when the stream has ended."""
+    lines = snapshot.lines_pending + snapshot.lines_lost
+    return not (lines or snapshot.backup_records_pending or snapshot.backup_records_lost)
 
 
 def _verdict(off_by: int) -> str:

@@ -9,6 +9,7 @@ Refuses to know: HTTP, quotas. Clock: the rim's.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ class StreamBroken(EngineError):
         super().__init__(
             f"the stream {stream} stopped on an unexpected error ({cause!r}); what it had buffered is lost: report this"
         )
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ def _put(put: Put, store: Store) -> Report:
             body=compress(put.parts, put.compression),
             content_encoding=put.content_encoding,
         )
-    except StoreFailed:
+    except StoreFailed as failed:
+        log.warning("%s", failed)
         return lambda engine, now_ms: engine.store_failed(put, now_ms)
     return lambda engine, now_ms: engine.stored(put, now_ms)
 

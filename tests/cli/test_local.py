@@ -50,3 +50,17 @@ def test_a_question_that_an_engine_cannot_answer_is_said_and_the_others_are_answ
     assert 0 == ran.exit_code, ran.output
     assert "vwap could not be answered" in ran.output
     assert "Ask it more" in ran.output
+
+
+def test_what_the_lake_does_not_take_ends_with_a_fault(tmp_path: Path) -> None:
+    recording = tmp_path / "r.jsonl"
+    recording.write_text(f"{ticker(7, '5')}\n")
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / "processed").write_text("a file where a folder has to be")
+
+    ran = CliRunner().invoke(
+        main, ["local", "--feed", str(recording), "--speed", "max", "--lake", str(tmp_path / "lake")]
+    )
+
+    assert 1 == ran.exit_code, ran.output
+    assert "NOT STORED 3 lines as rows or errors" in ran.output

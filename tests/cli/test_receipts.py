@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from cli.receipts import describe_engine, describe_producer
+from cli.receipts import describe_engine, describe_producer, is_stored
 from local.firehose.counters import EngineSnapshot
 from producer.ledger import Ledger, ProductView, Receipt
 
@@ -67,6 +67,19 @@ def test_the_producers_numbers_stand_in_one_balanced_line() -> None:
 def test_what_does_not_balance_says_by_how_much() -> None:
     assert "NOT BALANCED: off by 5" in "\n".join(describe_producer(replace(RECEIPT, delivered=75)))
     assert "NOT BALANCED: off by -3" in "\n".join(describe_engine(replace(ENGINE, lines_accepted=77), {}))
+
+
+def test_what_was_accepted_and_is_not_in_the_lake_is_said() -> None:
+    assert "NOT STORED" not in "\n".join(describe_engine(ENGINE, {}))
+    assert is_stored(ENGINE)
+    for left in (
+        replace(ENGINE, lines_pending=3),
+        replace(ENGINE, lines_lost=3),
+        replace(ENGINE, backup_records_pending=1),
+        replace(ENGINE, backup_records_lost=1),
+    ):
+        assert not is_stored(left)
+        assert "NOT STORED" in "\n".join(describe_engine(left, {}))
 
 
 def test_trouble_is_told_only_where_there_was_some() -> None:
