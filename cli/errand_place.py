@@ -18,7 +18,7 @@ import click
 
 from cli.athena import find_athena, find_first_hour, metered
 from cli.options import make_settings, settings_options
-from cli.spans import lake_option, name_option, region_option
+from cli.spans import lake_option, name_option, refuse_two_lakes, region_option
 from infra.stacks import FIRST_HOUR
 from local.lake.answers import LakeEngine
 from local.lake.folder import LakeMismatch, claim_lake, open_lake, read_content
@@ -107,6 +107,8 @@ def find_place(
 
     Raises: click.UsageError; LakeError.
     """
+    if athena:
+        refuse_two_lakes("fills")
     if athena and stream is None:
         raise click.UsageError("--athena needs --stream: the delivery stream into that lake.")
     if stream is not None and not _STREAM_NAME.fullmatch(stream):

@@ -115,12 +115,17 @@ def test_only_holes_that_were_asked_for_are_filled(lake: Path) -> None:
     assert ["healed", "open", "open"] == [status for _, _, status, _ in holes(lake)]
 
 
+def test_a_deployed_lake_is_filled_through_a_stream_that_is_named() -> None:
+    result = CliRunner().invoke(command, ["--athena"])
+    assert (2, True) == (result.exit_code, "--athena needs --stream" in result.stderr)
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [
         (["--product", "BTC"], "it looks like BTC-USD"),
         (["--simulated"], "say with --rest-url"),
-        (["--athena"], "--athena needs --stream"),
+        (["--athena"], "say one of them"),
         (["--stream", "arn:aws:x"], "not an ARN"),
         (["--from", "yesterday"], "an instant"),
         (["--lake", "/nowhere"], "There is no lake at /nowhere"),
