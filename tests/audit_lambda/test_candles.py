@@ -8,7 +8,6 @@ import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -275,6 +274,10 @@ def test_an_exchange_without_the_product_is_a_notice_and_the_others_are_compared
     assert "Coinbase has no candles of XXX-USD: HTTP 404" in result.findings[1].what
 
 
+def be_asked(*_: object, **__: object) -> bytes:
+    pytest.fail("it was asked")
+
+
 def have_none(*_: object, **__: object) -> bytes:
     # Made here: an exception that outlives its test keeps, by its traceback, the lake's connection beyond DuckDB's end.
     raise CandlesUnavailable(product_id="BTC-USD", why="HTTP 503")
@@ -332,8 +335,7 @@ def test_without_time_nothing_is_asked_of_engine_or_exchange(tmp_path: Path) -> 
     put(tmp_path, "ticklake-1", ROWS)
     with engine_of(tmp_path) as engine:
         counted = Counted(engine)
-        fetch = partial(raise_it, AssertionError("it was asked"))
-        result = check_candles(counted, fetch, values={}, now=NOW, may_go_on=lambda: False)
+        result = check_candles(counted, be_asked, values={}, now=NOW, may_go_on=lambda: False)
     assert ("not_run", f"2 of 2 products could not be compared: {NO_TIME}") == (result.state, result.why)
     assert 2 == len(counted.rows)  # the products, and the named holes
 
