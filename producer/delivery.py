@@ -229,22 +229,25 @@ class Delivery:
         self._ledger.calls += 1
         self._ledger.packs_throttled += len(settlement.again)
         again: list[Pack] = []
+        doubted: list[Pack] = []
         for pack in batch:  # in order: what comes before a refused pack says when that was
             if pack in delivered:
                 self._deliver(pack)
-            elif (
-                pack not in reasons or not (delivered or self._is_proven(pack)) or not self._refuse(pack, reasons[pack])
-            ):
+            elif pack not in reasons:
+                again.append(pack)
+            elif not (delivered or self._is_proven(pack)):
+                doubted.append(pack)
+            elif not self._refuse(pack, reasons[pack]):
                 again.append(pack)
         for lane in self._lanes():
-            lane.send_again(again)
+            lane.send_again([*again, *doubted])
         if not again:
             self.trouble = ""
         self.write_down()
         self._most_packs = None
         self._old_first = not self._old_first
-        if reasons and not delivered:
-            code = next(iter(reasons.values())).removeprefix("firehose_")
+        if doubted:
+            code = reasons[doubted[0]].removeprefix("firehose_")
             return self._troubled(DeliveryRefused(code=code, message="every record"), self._pace.after_failure())
         if again:
             return self._pace.after_throttling() if settlement.throttled else self._pace.after_failure()
