@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from cli.redrive_record import LIFE, SENT, SIGN, BucketRecord, RedriveHeld, RedriveOvertaken, read_sent
-from compact_lambda.bucket import S3Bucket, Taken
-from tests.compact_lambda.lakes import BUCKET, FolderBucket
+from compact_lambda.bucket import Taken
+from tests.compact_lambda.lakes import FolderBucket, bucket_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,16 +19,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(params=["moto", "folder"])
-def bucket(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    if request.param == "folder":
-        yield FolderBucket(tmp_path)
-        return
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket=BUCKET)
-        yield S3Bucket(client, BUCKET)
+def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bucket]:
+    with bucket_of(request.param, tmp_path) as made:
+        yield made
 
 
 class Clock:

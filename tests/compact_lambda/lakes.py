@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import boto3
+import pytest
 import sqlglot
+from moto import mock_aws
 from sqlglot import exp
 
-from compact_lambda.bucket import Stored, Taken
+from compact_lambda.bucket import S3Bucket, Stored, Taken
 from compact_lambda.hour import Place
 from local.athena.engine import Outcome, Running, Where
 from local.athena.guesses import Guesses
@@ -25,8 +29,10 @@ from sql.result_set import column_type
 from sql.views import load_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from compact_lambda.bucket import Bucket
 
 BUCKET = "lake"
 
@@ -71,6 +77,20 @@ class FolderBucket:
     def delete_objects(self, keys: Sequence[str]) -> None:
         for key in keys:
             (self._root / key).unlink(missing_ok=True)
+
+
+@contextmanager
+def bucket_of(kind: str, root: Path) -> Iterator[Bucket]:
+    """An empty bucket: `moto`'s S3, or the folder that other tests use instead."""
+    if kind == "folder":
+        yield FolderBucket(root)
+        return
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket=BUCKET)
+        yield S3Bucket(client, BUCKET)
 
 
 @dataclass

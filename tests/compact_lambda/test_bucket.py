@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from compact_lambda.bucket import Bucket, DeleteRefused, S3Bucket, SdkTooOld, Taken, check_sdk
-from tests.compact_lambda.lakes import BUCKET, FolderBucket
+from tests.compact_lambda.lakes import BUCKET, bucket_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,16 +19,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(params=["moto", "folder"])
-def bucket(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    if request.param == "folder":
-        yield FolderBucket(tmp_path)
-        return
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket=BUCKET)
-        yield S3Bucket(client, BUCKET)
+def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bucket]:
+    with bucket_of(request.param, tmp_path) as made:
+        yield made
 
 
 def test_a_record_is_put_where_there_was_none_and_only_there(bucket: Bucket) -> None:

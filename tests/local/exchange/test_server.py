@@ -1,7 +1,5 @@
 import asyncio
-import datetime as dt
 import gzip
-import ipaddress
 import json
 import socket
 import ssl
@@ -14,9 +12,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
@@ -278,39 +273,14 @@ def test_deflate_is_granted_to_those_who_ask_and_can_be_withheld() -> None:
     run(scenario)
 
 
-def self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "simulated exchange")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "both.pem"
-    pem.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
-
-
-def test_it_serves_tls_with_a_certificate_nobody_trusts(tmp_path: Path) -> None:
+def test_it_serves_tls_with_a_certificate_nobody_trusts(tmp_path: Path, self_signed: ssl.SSLContext) -> None:
     async def scenario() -> None:
-        async with ExchangeServer(products=PRODUCTS, tls=self_signed(tmp_path)) as server:
+        async with ExchangeServer(products=PRODUCTS, tls=self_signed) as server:
             assert server.ws_url.startswith("wss://127.0.0.1:")
             assert server.rest_url.startswith("https://127.0.0.1:")
             with pytest.raises(ssl.SSLCertVerificationError):
                 await dial(server)
-            trusting = ssl.create_default_context(cafile=tmp_path / "both.pem")
+            trusting = ssl.create_default_context(cafile=tmp_path / "self-signed.pem")
             async with dial(server, ssl=trusting) as client:
                 await subscribe(client, "BTC-USD")
                 assert "BTC-USD" == (await read_until(client, "ticker"))["product_id"]
