@@ -56,6 +56,7 @@ class Word:
     reason: str = "disconnected"
     session: str = FIRST
     still: tuple[tuple[int, int], ...] | None = None
+    knows_near_side: bool = True
 
 
 def say(root: Path, *words: Word) -> None:
@@ -64,7 +65,7 @@ def say(root: Path, *words: Word) -> None:
         detail: dict[str, Any] = {
             "product_id": PRODUCT, "reason": word.reason, "status": word.status, "missing": word.last - word.first + 1,
             "first_missing_trade_id": word.first, "last_missing_trade_id": word.last,
-            "before": {"trade_id": word.first - 1, "event_time": instant(word.first - 1)},
+            "before": {"trade_id": word.first - 1, "event_time": instant(word.first - 1) if word.knows_near_side else None},
             "after": {"trade_id": word.last + 1, "event_time": instant(word.last + 1)},
         }  # fmt: skip
         if word.still is not None:
@@ -174,6 +175,17 @@ def test_a_later_word_that_says_it_is_missing_makes_it_a_named_hole(tmp_path: Pa
         ("healed", 8, 21, "trades that were missing and are there: journal_damaged"),
         ("hole", 10, 19, "trades missing: journal_damaged (open)"),
     ] == find(tmp_path)
+
+
+def test_so_it_does_beyond_what_is_there_though_it_does_not_know_when_that_was(tmp_path: Path) -> None:
+    trades(tmp_path, range(10, 30))
+    words = [
+        Word(at_s=21, first=8, last=9, status="healed"),
+        Word(at_s=90, first=5, last=9, status="unhealed", reason="refused_by_firehose", knows_near_side=False),
+    ]
+    say(tmp_path, *words)
+
+    assert [("hole", 8, 9, "trades missing: refused_by_firehose (unhealed)")] == find(tmp_path)
 
 
 def test_what_was_healed_and_is_gone_is_damage_though_the_first_ticker_was_refused(tmp_path: Path) -> None:

@@ -221,7 +221,8 @@ judged AS (
         WHEN between_depth > 0 AND is_missing = 0 THEN 'said_to_be_there'
         WHEN between_depth > 0 AND refused_depth > 0 THEN 'refused'
         WHEN between_depth > 0 THEN 'unnamed'
-        WHEN beyond_depth > 0 AND is_missing_inside = 1 THEN 'hole'
+        -- A word that does not know its near side says where nothing lies; what another placed it may say is missing again.
+        WHEN beyond_depth > 0 AND (is_missing_inside = 1 OR is_missing_inside = 0 AND is_missing = 1) THEN 'hole'
         WHEN beyond_depth > 0 AND is_missing_inside = 0 AND refused_heal_depth > 0 THEN 'refused_heal'
         WHEN beyond_depth > 0 AND is_missing_inside = 0 THEN 'said_to_be_there'
         WHEN beyond_depth > 0 AND refused_us IS NOT NULL AND t.names IS NULL THEN 'refused'
