@@ -182,7 +182,7 @@ def test_a_wildly_wrong_id_is_written_and_makes_neither_a_hole_nor_a_stall(caplo
     assert 1 == sum(row["trade_id"] == 10**12 for row in rows if row["kind"] == "ticker")
     assert [] == gaps_of(producer)
     assert 1 == producer.ledger.connections
-    assert "trade 1000000000000 is not believed" in caplog.text
+    assert "trade 1000000000000 is too far from those before to be believed" in caplog.text
     coverage = [json.loads(row["detail"]) for row in rows if row["kind"] == "coverage"]
     assert 10**12 not in {minute["last_trade_id"] for minute in coverage}
 
